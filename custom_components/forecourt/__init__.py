@@ -1,0 +1,122 @@
+"""Forecourt: runs the EV charging stations of a site."""
+
+from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
+from homeassistant.core import Event, HomeAssistant
+from homeassistant.exceptions import ConfigEntryError
+from homeassistant.helpers import config_validation as cv, issue_registry as ir
+from homeassistant.helpers.typing import ConfigType
+
+from .const import (
+    CONF_STATION_ID,
+    DOMAIN,
+    PLATFORMS,
+    SUBENTRY_STATION,
+    SUBENTRY_USER,
+)
+from .hub import ForecourtConfigEntry, Hub, ledger_path
+from .ledger import Ledger, LedgerTooNewError, LedgerUnreadableError
+from .services import async_setup_services
+from .vault import Memory, Vault
+
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Set up the actions, which are there whether or not a site is."""
+    async_setup_services(hass)
+    return True
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: ForecourtConfigEntry) -> bool:
+    """Start the site."""
+    vault, memory = Vault(hass), Memory(hass)
+    await vault.load()
+    await memory.load()
+    hub = Hub(hass, entry, vault, memory, await _open_ledger(hass, vault))
+    entry.runtime_data = hub
+    try:
+        await hub.start()
+        await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    except BaseException:
+        # A half-started site would hold its port and its ledger.
+        await hub.stop()
+        raise
+
+    async def stop(_: Event) -> None:
+        await hub.stop()
+
+    # Home Assistant does not unload entries when it stops.
+    entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop))
+    entry.async_on_unload(entry.add_update_listener(_Updater(entry)))
+    return True
+
+
+async def async_unload_entry(hass: HomeAssistant, entry: ForecourtConfigEntry) -> bool:
+    """Stop the site."""
+    unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    if unloaded:
+        await entry.runtime_data.stop()
+    return unloaded
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Delete the secrets; the ledger is the owner's record and stays."""
+    await Vault(hass).remove()
+    await Memory(hass).remove()
+
+
+async def _open_ledger(hass: HomeAssistant, vault: Vault) -> Ledger:
+    try:
+        ledger = await Ledger.open(ledger_path(hass), vault.key)
+    except LedgerTooNewError as error:
+        raise ConfigEntryError(
+            translation_domain=DOMAIN,
+            translation_key="ledger_too_new",
+            translation_placeholders={"path": str(ledger_path(hass))},
+        ) from error
+    except LedgerUnreadableError as error:
+        raise ConfigEntryError(
+            translation_domain=DOMAIN,
+            translation_key="ledger_unreadable",
+            translation_placeholders={"path": str(error.path), "reason": error.reason},
+        ) from error
+    return ledger
+
+
+class _Updater:
+    """Brings a changed entry into the running site without dropping a station.
+
+    The entry's listener is told that something changed, not what: the last
+    seen subentries tell.
+    """
+
+    def __init__(self, entry: ForecourtConfigEntry) -> None:
+        self._subentries = dict(entry.subentries)
+        self._options = dict(entry.options)
+        self._data = dict(entry.data)
+
+    async def __call__(self, hass: HomeAssistant, entry: ForecourtConfigEntry) -> None:
+        hub = entry.runtime_data
+        before, after = self._subentries, dict(entry.subentries)
+        self._subentries = after
+        if dict(entry.data) != self._data:
+            # Another port: stations have to dial in again anyway.
+            self._data = dict(entry.data)
+            hass.config_entries.async_schedule_reload(entry.entry_id)
+            return
+        if dict(entry.options) != self._options:
+            self._options = dict(entry.options)
+            await hub.sync_settings()
+        if _of_type(before, SUBENTRY_USER) != _of_type(after, SUBENTRY_USER):
+            await hub.sync_users()
+        for subentry_id, subentry in _of_type(before, SUBENTRY_STATION).items():
+            if subentry_id not in after:
+                await hub.remove_station(subentry.data[CONF_STATION_ID])
+        for subentry_id, subentry in _of_type(after, SUBENTRY_STATION).items():
+            if before.get(subentry_id) != subentry:
+                hub.sync_station(subentry)
+
+
+def _of_type(subentries: dict[str, ConfigSubentry], kind: str) -> dict[str, ConfigSubentry]:
+    return {key: item for key, item in subentries.items() if item.subentry_type == kind}

@@ -1,0 +1,56 @@
+"""Names that several modules of the integration share."""
+
+from homeassistant.const import Platform
+
+DOMAIN = "forecourt"
+
+PLATFORMS = [
+    Platform.BINARY_SENSOR,
+    Platform.BUTTON,
+    Platform.EVENT,
+    Platform.NUMBER,
+    Platform.SENSOR,
+    Platform.SWITCH,
+]
+
+SUBENTRY_STATION = "station"
+SUBENTRY_USER = "user"
+
+# Data of the site's entry: how stations reach it.
+CONF_PORT = "port"
+DEFAULT_PORT = 9000
+
+# Options of the site: what its owner decided.
+CONF_MAIN_FUSE_A = "main_fuse_a"
+CONF_ACCESS = "access"
+CONF_DEFAULT_USER = "default_user"
+CONF_PRICE = "price_per_kwh"
+CONF_PRICE_ENTITY = "price_entity"
+CONF_PERSONAL_DATA = "personal_data"
+DEFAULT_MAIN_FUSE_A = 25
+
+PERSONAL_DATA_SHARED = "shared"
+PERSONAL_DATA_PRIVATE = "private"
+
+# Data of a station.
+CONF_STATION_ID = "station_id"
+CONF_EVSES = "evses"
+CONF_MAX_CURRENT_A = "max_current_a"
+CONF_FALLBACK_CURRENT_A = "fallback_current_a"
+DEFAULT_MAX_CURRENT_A = 16
+DEFAULT_FALLBACK_CURRENT_A = 6
+
+# Data of a user.
+CONF_USER_ID = "user_id"
+CONF_GROUP = "group"
+CONF_PERSON = "person"
+
+
+def station_unique_id(station_id: str) -> str:
+    """Return the unique id of a station's subentry."""
+    return f"station_{station_id}"
+
+
+def user_unique_id(user_id: str) -> str:
+    """Return the unique id of a user's subentry."""
+    return f"user_{user_id}"

@@ -1,0 +1,1 @@
+"""What a charge becomes on the way to the books: counting, pricing, opening, closing."""

@@ -1,0 +1,144 @@
+"""Turns what stations report into sessions: plug-in to plug-out, one user, one price record.
+
+Pure functions from a session and an event to the next session; the site keeps
+the result and the ledger writes it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from ..model.ids import EvseId
+from ..model.session import Session, SessionFlag, SessionStatus, Transaction
+from . import meter
+
+WH_PER_KWH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A session and its newest transaction, which always move together."""
+
+    session: Session
+    transaction: Transaction
+
+
+def begin(  # noqa: PLR0913 - each is one fact of the start
+    previous: Session | None,
+    *,
+    evse: EvseId,
+    at: datetime,
+    user_id: str | None,
+    token_last4: str | None,
+    currency: str,
+    plugged_at: datetime | None,
+    new_id: str,
+    flags: Iterable[SessionFlag] = (),
+) -> tuple[Session | None, Session]:
+    """Return `(closed, current)` for a transaction that starts at `at`.
+
+    The open session goes on when the same user charges again without having
+    unplugged; another user closes it and opens a new one.
+    """
+    if previous is not None and previous.user_id == user_id:
+        return None, replace(previous, ended_at=None, flags=previous.flags | set(flags))
+    closed = None if previous is None else close(previous, previous.ended_at or at)
+    current = Session(
+        id=new_id,
+        evse=evse,
+        user_id=user_id,
+        started_at=at,
+        plugged_at=min(plugged_at, at) if plugged_at else at,
+        currency=currency,
+        token_last4=token_last4,
+        flags=frozenset(flags),
+    )
+    return closed, current
+
+
+def count(charge: Charge, register_wh: int, price_per_kwh: Decimal | None) -> Charge:
+    """Book what a register value adds, at the price that was valid then."""
+    return _book(charge, meter.count(charge.transaction, register_wh), price_per_kwh)
+
+
+def finish(
+    charge: Charge,
+    *,
+    at: datetime,
+    meter_stop_wh: int,
+    reason: str | None,
+    price_per_kwh: Decimal | None,
+    flags: Iterable[SessionFlag] = (),
+) -> Charge:
+    """Book the end of a transaction as its station reported it.
+
+    The session stays open until the car is unplugged. An end that arrives
+    after the transaction was given up amends the session it belonged to.
+    """
+    late = not charge.transaction.open
+    counted = meter.finish(charge.transaction, meter_stop_wh)
+    booked = _book(charge, counted, price_per_kwh)
+    session = booked.session
+    extra = {*flags, SessionFlag.AMENDED} if late else set(flags)
+    running = session.transaction_id
+    return Charge(
+        replace(
+            session,
+            transaction_id=None if running == charge.transaction.id else running,
+            ended_at=at if running in (None, charge.transaction.id) else session.ended_at,
+            flags=session.flags | extra,
+        ),
+        replace(booked.transaction, ended_at=at, stop_reason=reason),
+    )
+
+
+def abandon(charge: Charge, at: datetime) -> Charge:
+    """End a transaction whose station never will, at its last trusted register value.
+
+    `at` is the time of that value. Used for an outlet that is free again, or
+    charges somebody else, while its transaction was never ended.
+    """
+    transaction = replace(charge.transaction, ended_at=at, suspect_wh=None)
+    session = replace(
+        charge.session,
+        transaction_id=None,
+        ended_at=at,
+        flags=charge.session.flags | {SessionFlag.CLOSED_WITHOUT_STOP},
+    )
+    return Charge(session, transaction)
+
+
+def close(session: Session, at: datetime) -> Session:
+    """Close the session: the car was unplugged, or somebody else begins."""
+    return replace(
+        session,
+        status=SessionStatus.CLOSED,
+        transaction_id=None,
+        ended_at=session.ended_at or at,
+        unplugged_at=at,
+    )
+
+
+def _book(charge: Charge, counted: meter.Counted, price_per_kwh: Decimal | None) -> Charge:
+    session, flags = charge.session, set(charge.session.flags)
+    if counted.rollback:
+        flags.add(SessionFlag.METER_ROLLBACK)
+    if counted.mismatch:
+        flags.add(SessionFlag.METER_MISMATCH)
+    cost, unpriced_wh = session.cost, session.unpriced_wh
+    if price_per_kwh is not None:
+        cost = (cost or Decimal(0)) + Decimal(counted.added_wh) / WH_PER_KWH * price_per_kwh
+    elif counted.added_wh:
+        unpriced_wh = max(0, unpriced_wh + counted.added_wh)
+        flags.add(SessionFlag.PRICE_MISSING)
+    return Charge(
+        replace(
+            session,
+            energy_wh=session.energy_wh + counted.added_wh,
+            cost=cost,
+            unpriced_wh=unpriced_wh,
+            flags=frozenset(flags),
+        ),
+        counted.transaction,
+    )

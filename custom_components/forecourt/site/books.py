@@ -1,0 +1,272 @@
+"""Keeps the sessions of the site: what stations report goes through the tracker to the ledger."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+import logging
+from uuid import uuid4
+
+from ..core.model.events import SessionEvent, SessionPhase
+from ..core.model.ids import EvseId
+from ..core.model.reading import Reading
+from ..core.model.session import Session, SessionFlag, SessionStatus, Transaction
+from ..core.sessions import tracker
+from ..core.sessions.tracker import Charge
+from ..ledger import Ledger
+from ..stations.base import TransactionEnd, TransactionStart
+from .signal import Signal
+
+_LOGGER = logging.getLogger(__name__)
+
+UNPLUGGED = "EVDisconnected"
+"""The reason of a transaction that ended because the cable was pulled (OCPP 1.6 §7.36)."""
+
+
+class Books:
+    """The open sessions, and the way of every event into the ledger.
+
+    Callers serialise the events of one station. Every method returns when what
+    it books is on disk; memory changes only after that.
+    """
+
+    def __init__(self, ledger: Ledger, currency: str) -> None:
+        """Keep books in `ledger`; `load` must be called first."""
+        self._ledger = ledger
+        self._currency = currency
+        self._sessions: dict[EvseId, Session] = {}
+        self._transactions: dict[int, Transaction] = {}
+        self._registers: dict[EvseId, int] = {}
+        self._price: tuple[datetime, Decimal | None] | None = None
+        self.changed = Signal[EvseId]()
+        self.session_event = Signal[SessionEvent]()
+
+    async def load(self) -> None:
+        """Take up what was open when the site last stopped."""
+        for session, transaction in await self._ledger.open_sessions():
+            newer = self._sessions.get(session.evse)
+            if newer is not None and newer.started_at > session.started_at:
+                continue
+            self._sessions[session.evse] = session
+            if transaction is not None:
+                self._transactions[transaction.id] = transaction
+        self._registers = await self._ledger.energy_registers()
+
+    def session(self, evse: EvseId) -> Session | None:
+        """Return the open session of an EVSE."""
+        return self._sessions.get(evse)
+
+    def register_wh(self, evse: EvseId) -> int | None:
+        """Return the energy register of an EVSE, `None` before its first transaction."""
+        return self._registers.get(evse)
+
+    def forget(self, evse: EvseId) -> None:
+        """Drop an EVSE that was removed; what is booked stays in the ledger."""
+        session = self._sessions.pop(evse, None)
+        if session is not None and session.transaction_id is not None:
+            self._transactions.pop(session.transaction_id, None)
+        self._registers.pop(evse, None)
+
+    async def set_price(self, at: datetime, price_per_kwh: Decimal | None) -> None:
+        """Take note of the price of a kilowatt-hour that is valid from `at` on."""
+        await self._ledger.price_changed(at, price_per_kwh)
+        self._price = (at, price_per_kwh)
+
+    async def start(
+        self,
+        start: TransactionStart,
+        *,
+        user_id: str | None,
+        plugged_at: datetime | None,
+        flags: Iterable[SessionFlag],
+    ) -> Transaction:
+        """Book a transaction; the same start, told again, returns the same transaction."""
+        evse = start.evse
+        known = await self._ledger.find_transaction(
+            evse, start.token, start.at, start.meter_start_wh
+        )
+        if known is not None:
+            return known
+        previous = self._sessions.get(evse)
+        if previous is not None and start.replayed and start.at < previous.started_at:
+            # An older charge told late does not end the one that runs now.
+            previous = None
+        if previous is not None and previous.transaction_id is not None:
+            await self.abandon(evse, start.at)
+            previous = self._sessions[evse]
+        closed, session = tracker.begin(
+            previous,
+            evse=evse,
+            at=start.at,
+            user_id=user_id,
+            token_last4=start.token.last4,
+            currency=self._currency,
+            plugged_at=plugged_at,
+            new_id=str(uuid4()),
+            flags=flags,
+        )
+        transaction = await self._ledger.start_transaction(
+            session,
+            token=start.token,
+            at=start.at,
+            meter_start_wh=start.meter_start_wh,
+            closing=closed,
+        )
+        session = replace(session, transaction_id=transaction.id)
+        self._transactions[transaction.id] = transaction
+        self._registers.setdefault(evse, start.meter_start_wh)
+        if closed is not None:
+            self._keep(closed)
+        self._keep(session)
+        is_new = previous is None or previous.id != session.id
+        if is_new and not start.replayed:
+            self.session_event.send(SessionEvent(phase=SessionPhase.STARTED, session=session))
+        return transaction
+
+    async def report(
+        self, evse: EvseId, readings: Sequence[Reading], transaction_id: int | None
+    ) -> None:
+        """Book readings of a transaction, oldest first; others are not the ledger's business."""
+        charge = await self._charge(evse, transaction_id)
+        if charge is None:
+            return
+        before = charge
+        prices = [await self._price_at(reading.at) for reading in readings]
+        if charge.transaction.open:
+            for reading, price in zip(readings, prices, strict=True):
+                if reading.register_wh is not None:
+                    charge = tracker.count(charge, reading.register_wh, price)
+                if reading.clock_estimated:
+                    charge = _flagged(charge, SessionFlag.CLOCK_ESTIMATED)
+        await self._ledger.save(charge.session, charge.transaction, readings, prices)
+        self._settle(before, charge)
+
+    async def finish(self, end: TransactionEnd, flags: Iterable[SessionFlag]) -> bool:
+        """Book the end of a transaction; return whether it was one of this station.
+
+        An end that is told again changes nothing; one that nobody knows is
+        kept as an orphan.
+        """
+        charge = await self._find(end.transaction_id)
+        if charge is None or charge.transaction.evse.station_id != end.station_id:
+            _LOGGER.warning(
+                "%s ended transaction %s, which is not one of its own; kept as an orphan",
+                end.station_id,
+                end.transaction_id,
+            )
+            await self._ledger.keep_orphan(
+                station_id=end.station_id,
+                transaction_id=end.transaction_id,
+                at=end.at,
+                meter_stop_wh=end.meter_stop_wh,
+                token=end.token,
+                reason=end.reason,
+            )
+            return False
+        if charge.transaction.meter_stop_wh is not None:
+            return True
+        await self.report(charge.transaction.evse, end.readings, end.transaction_id)
+        charge = await self._find(end.transaction_id) or charge
+        finished = tracker.finish(
+            charge,
+            at=end.at,
+            meter_stop_wh=end.meter_stop_wh,
+            reason=end.reason,
+            price_per_kwh=await self._price_at(end.at),
+            flags=flags,
+        )
+        session, current = finished.session, self._sessions.get(charge.session.evse)
+        is_past = session.status is SessionStatus.OPEN and (
+            current is None or current.id != session.id
+        )
+        if end.reason == UNPLUGGED or is_past:
+            finished = replace(finished, session=tracker.close(session, end.at))
+        await self._ledger.save(finished.session, finished.transaction)
+        self._settle(charge, finished)
+        return True
+
+    async def abandon(self, evse: EvseId, fallback_at: datetime) -> None:
+        """End the running transaction of an EVSE at its last reading."""
+        session = self._sessions.get(evse)
+        transaction = self._running(session)
+        if session is None or transaction is None:
+            return
+        at = await self._ledger.last_reading_at(transaction.id) or transaction.started_at
+        charge = Charge(session, transaction)
+        ended = tracker.abandon(charge, min(at, fallback_at))
+        await self._ledger.save(ended.session, ended.transaction)
+        self._settle(charge, ended)
+
+    async def unplug(self, evse: EvseId, at: datetime) -> None:
+        """Close the session of an EVSE that has no transaction any more."""
+        session = self._sessions.get(evse)
+        if session is None or session.charging:
+            return
+        closed = tracker.close(session, max(at, session.ended_at or at))
+        await self._ledger.save(closed)
+        self._keep(closed)
+
+    async def assign(self, evse: EvseId, user_id: str, token_last4: str) -> None:
+        """Give a session that nobody in particular has to a user."""
+        session = self._sessions.get(evse)
+        if session is None:
+            return
+        assigned = replace(session, user_id=user_id, token_last4=token_last4)
+        await self._ledger.save(assigned)
+        self._keep(assigned)
+
+    def _running(self, session: Session | None) -> Transaction | None:
+        if session is None or session.transaction_id is None:
+            return None
+        return self._transactions[session.transaction_id]
+
+    async def _find(self, transaction_id: int) -> Charge | None:
+        transaction = self._transactions.get(transaction_id)
+        if transaction is not None:
+            session = self._sessions.get(transaction.evse)
+            if session is not None and session.id == transaction.session_id:
+                return Charge(session, transaction)
+        stored = await self._ledger.transaction(transaction_id)
+        return Charge(stored[1], stored[0]) if stored else None
+
+    async def _charge(self, evse: EvseId, transaction_id: int | None) -> Charge | None:
+        """Return the charge that readings belong to: the named one, or the one that runs."""
+        if transaction_id is not None:
+            charge = await self._find(transaction_id)
+            if charge is not None and charge.transaction.evse == evse:
+                return charge
+        session = self._sessions.get(evse)
+        running = self._running(session)
+        return Charge(session, running) if session is not None and running is not None else None
+
+    async def _price_at(self, at: datetime) -> Decimal | None:
+        if self._price is not None and at >= self._price[0]:
+            return self._price[1]
+        return await self._ledger.price_at(at)
+
+    def _settle(self, before: Charge, after: Charge) -> None:
+        """Bring memory to what was just written."""
+        evse, transaction = after.session.evse, after.transaction
+        added_wh = max(0, transaction.energy_wh - before.transaction.energy_wh)
+        self._registers[evse] = self._registers.get(evse, transaction.meter_start_wh) + added_wh
+        if transaction.open:
+            self._transactions[transaction.id] = transaction
+        else:
+            self._transactions.pop(transaction.id, None)
+        self._keep(after.session)
+
+    def _keep(self, session: Session) -> None:
+        """Hold the session while it is open, unless a newer one has the EVSE."""
+        evse = session.evse
+        current = self._sessions.get(evse)
+        if session.status is SessionStatus.OPEN:
+            if current is None or current.started_at <= session.started_at:
+                self._sessions[evse] = session
+        elif current is not None and current.id == session.id:
+            del self._sessions[evse]
+            self.session_event.send(SessionEvent(phase=SessionPhase.ENDED, session=session))
+        self.changed.send(evse)
+
+
+def _flagged(charge: Charge, flag: SessionFlag) -> Charge:
+    return Charge(replace(charge.session, flags=charge.session.flags | {flag}), charge.transaction)

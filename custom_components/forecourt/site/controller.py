@@ -1,0 +1,151 @@
+"""The control loop: shares the fuse, renews setpoints, starts and ends what must be."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+import logging
+
+from ..core.access import autostart
+from ..core.access.autostart import Tries
+from ..core.control.limits import Outlet, decide
+from ..core.model.evse import EvseState
+from ..core.model.ids import EvseId
+from ..core.model.session import SessionFlag
+from ..core.model.setpoint import Setpoint
+from ..core.model.token import Access
+from ..stations.base import CanStart, CanStop, Failure, Station, StationError, supports
+from .board import Board
+from .desk import Desk
+from .members import Members
+from .settings import SiteSettings
+from .signal import Signal
+
+_LOGGER = logging.getLogger(__name__)
+
+PERIOD_S = 2.0
+"""How often the loop runs when nothing wakes it."""
+
+EVICT_AFTER = timedelta(seconds=20)
+"""How long a station has to end a charge whose token was refused, and between reminders."""
+
+
+class Controller:
+    """Looks at the whole site every `PERIOD_S` and after every change that matters."""
+
+    def __init__(
+        self,
+        board: Board,
+        desk: Desk,
+        members: Members,
+        stations: dict[str, Station],
+        settings: Callable[[], SiteSettings],
+    ) -> None:
+        """Control the given stations; nothing happens before `step`."""
+        self._board = board
+        self._desk = desk
+        self._members = members
+        self._stations = stations
+        self._settings = settings
+        self._wake = asyncio.Event()
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._tries: dict[EvseId, Tries] = {}
+        self._evicted: dict[EvseId, datetime] = {}
+        self.refusals: dict[str, StationError] = {}
+        self.refused = Signal[str]()
+
+    def wake(self) -> None:
+        """Let the loop look at once."""
+        self._wake.set()
+
+    async def wait(self) -> None:
+        """Wait for the next turn of the loop."""
+        try:
+            async with asyncio.timeout(PERIOD_S):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+
+    def step(self, now: datetime) -> None:
+        """Decide, and let every station that is not still busy carry it out."""
+        self._board.drop_stale(now)
+        setpoints = decide(self._outlets(), self._settings().main_fuse_a, now)
+        for station_id, station in self._stations.items():
+            if not station.online or station_id in self._busy:
+                continue
+            mine = [point for evse, point in setpoints.items() if evse.station_id == station_id]
+            task = asyncio.create_task(self._serve(station, mine, now))
+            self._busy[station_id] = task
+            task.add_done_callback(lambda _, key=station_id: self._busy.pop(key, None))
+
+    async def close(self) -> None:
+        """Cancel what is under way."""
+        tasks = list(self._busy.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _outlets(self) -> list[Outlet]:
+        return [
+            Outlet(
+                state=state,
+                limits=self._board.limits(state.evse),
+                authorized=not _unauthorized(state),
+            )
+            for state in self._board.all()
+        ]
+
+    async def _serve(self, station: Station, setpoints: list[Setpoint], now: datetime) -> None:
+        for setpoint in setpoints:
+            await self._apply(station, setpoint)
+        for state in self._board.of(station.info.id):
+            await self._autostart(station, state, now)
+            await self._evict(station, state, now)
+
+    async def _apply(self, station: Station, setpoint: Setpoint) -> None:
+        station_id = station.info.id
+        try:
+            await station.apply(setpoint)
+        except StationError as error:
+            known = self.refusals.get(station_id)
+            self.refusals[station_id] = error
+            if known is None and error.failure is not Failure.OFFLINE:
+                _LOGGER.warning("%s does not follow its current limit: %s", station_id, error)
+                self.refused.send(station_id)
+            return
+        if self.refusals.pop(station_id, None) is not None:
+            _LOGGER.info("%s follows its current limit again", station_id)
+            self.refused.send(station_id)
+        self._board.set_setpoint(setpoint)
+
+    async def _autostart(self, station: Station, state: EvseState, now: datetime) -> None:
+        """Start the charge of a car that was just plugged in, where anyone may."""
+        if self._settings().access is not Access.ANYONE or not supports(station, CanStart):
+            return
+        tries = self._tries.get(state.evse)
+        tapped_at = self._desk.accepted_at.get(state.evse.station_id)
+        if not autostart.due(state, tries, tapped_at, now):
+            return
+        self._tries[state.evse] = autostart.tried(state, tries, now)
+        try:
+            await station.start(state.evse, self._members.site_tag(None))
+        except StationError as error:
+            _LOGGER.warning("%s did not start by itself: %s", state.evse, error)
+
+    async def _evict(self, station: Station, state: EvseState, now: datetime) -> None:
+        """End a charge that nobody may have; its station was told so and goes on."""
+        session = state.session
+        if session is None or session.transaction_id is None or not _unauthorized(state):
+            return
+        last = self._evicted.get(state.evse, session.started_at)
+        if now - last < EVICT_AFTER or not supports(station, CanStop):
+            return
+        self._evicted[state.evse] = now
+        try:
+            await station.stop(session.transaction_id)
+        except StationError as error:
+            _LOGGER.warning("%s does not end an unauthorised charge: %s", state.evse, error)
+
+
+def _unauthorized(state: EvseState) -> bool:
+    return state.session is not None and SessionFlag.UNAUTHORIZED in state.session.flags

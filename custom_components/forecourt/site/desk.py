@@ -1,0 +1,175 @@
+"""The desk where tokens are shown: judges them, books every tap, enrols new cards."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ..core.access.authorize import guard, judge
+from ..core.access.enrolment import WINDOW, Enrolment, open_window
+from ..core.model.events import Tap
+from ..core.model.ids import EvseId
+from ..core.model.token import (
+    Access,
+    Authorization,
+    AuthorizationReason,
+    AuthorizationStatus,
+    Token,
+)
+from ..ledger import Ledger
+from .board import Board
+from .books import Books
+from .members import Members
+from .settings import SiteSettings
+from .signal import Signal
+
+SAME_TAP = timedelta(minutes=3)
+"""How long a start or stop with the same token still belongs to a tap that was judged."""
+
+
+class EnrolmentBusyError(Exception):
+    """Another card is being enrolled at this station."""
+
+
+class EnrolmentTimeoutError(Exception):
+    """Nobody showed a card in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolledTap:
+    """The card that was shown; `owner_id` is set where it already belongs to someone."""
+
+    token: Token
+    owner_id: str | None
+
+
+class Desk:
+    """Every token that is shown at a station comes by here."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        members: Members,
+        books: Books,
+        board: Board,
+        settings: Callable[[], SiteSettings],
+    ) -> None:
+        """Judge by the members, the running sessions and the site's settings."""
+        self._ledger = ledger
+        self._members = members
+        self._books = books
+        self._board = board
+        self._settings = settings
+        self._enrolments: dict[str, tuple[Enrolment, asyncio.Future[EnrolledTap]]] = {}
+        self._last_tap: dict[str, tuple[Token, datetime]] = {}
+        self.accepted_at: dict[str, datetime] = {}
+        self.tapped = Signal[Tap]()
+
+    async def enrol(self, evse: EvseId, now: datetime) -> EnrolledTap:
+        """Wait for one tap at the EVSE's station and return its card instead of charging.
+
+        Raises `EnrolmentBusyError` and, after the window, `EnrolmentTimeoutError`.
+        """
+        station_id = evse.station_id
+        if station_id in self._enrolments:
+            raise EnrolmentBusyError
+        shown: asyncio.Future[EnrolledTap] = asyncio.get_running_loop().create_future()
+        self._enrolments[station_id] = (open_window(evse, now), shown)
+        try:
+            async with asyncio.timeout(WINDOW.total_seconds()):
+                return await shown
+        except TimeoutError:
+            raise EnrolmentTimeoutError from None
+        finally:
+            del self._enrolments[station_id]
+
+    async def present(self, station_id: str, token: Token, at: datetime) -> Authorization:
+        """Judge a token that somebody shows now, and book the tap."""
+        authorization = self._enrolling(station_id, token, at)
+        if authorization is None:
+            authorization = await self._judge_tap(station_id, token)
+        if token not in self._members.register.virtual:
+            self._last_tap[station_id] = (token, at)
+            await self._book(station_id, token, at, authorization)
+        if authorization.accepted:
+            self.accepted_at[station_id] = at
+        return authorization
+
+    async def accompany(
+        self, station_id: str, token: Token, at: datetime, *, replayed: bool
+    ) -> Authorization:
+        """Judge a token that came with a start or stop.
+
+        A station that knows a card does not ask before it starts: such a tap
+        is booked here, others were when they were judged.
+        """
+        authorization = judge(token, self._members.register)
+        if token in self._members.register.virtual:
+            return authorization
+        last = self._last_tap.pop(station_id, None)
+        if last is not None and last[0] == token and abs(at - last[1]) <= SAME_TAP:
+            return authorization
+        await self._book(station_id, token, at, authorization, silent=replayed)
+        return authorization
+
+    def owner_of(self, user_id: str | None) -> str | None:
+        """Return who pays: the user, or the default user where nobody was named."""
+        return user_id or self._settings().default_user_id
+
+    def _enrolling(self, station_id: str, token: Token, at: datetime) -> Authorization | None:
+        window, shown = self._enrolments.get(station_id, (None, None))
+        if window is None or shown is None or shown.done() or not window.covers(station_id, at):
+            return None
+        record = self._members.tokens.get(token)
+        shown.set_result(EnrolledTap(token, record.user_id if record else None))
+        return Authorization(
+            status=AuthorizationStatus.INVALID, reason=AuthorizationReason.ENROLLING
+        )
+
+    async def _judge_tap(self, station_id: str, token: Token) -> Authorization:
+        authorization = judge(token, self._members.register)
+        if not authorization.accepted or token in self._members.register.virtual:
+            return authorization
+        if await self._claim(station_id, authorization, token):
+            return authorization
+        states = self._board.of(station_id)
+        running = [s.session for s in states if s.session is not None and s.session.charging]
+        return guard(
+            authorization,
+            user=self._members.user(authorization.user_id),
+            owners=[self._members.user(session.user_id) for session in running],
+            free=len(running) < len(states),
+        )
+
+    async def _claim(self, station_id: str, authorization: Authorization, token: Token) -> bool:
+        """Give a charge that the site began by itself to the user who shows a card for it."""
+        settings = self._settings()
+        if settings.access is not Access.ANYONE or authorization.user_id is None:
+            return False
+        unclaimed = [
+            state.evse
+            for state in self._board.of(station_id)
+            if state.session is not None
+            and state.session.charging
+            and state.session.user_id == settings.default_user_id
+            and state.session.user_id != authorization.user_id
+        ]
+        if len(unclaimed) != 1:
+            return False
+        await self._books.assign(unclaimed[0], authorization.user_id, token.last4)
+        return True
+
+    async def _book(
+        self,
+        station_id: str,
+        token: Token,
+        at: datetime,
+        authorization: Authorization,
+        *,
+        silent: bool = False,
+    ) -> None:
+        await self._ledger.tap(station_id, token, at, authorization)
+        if not silent:
+            self.tapped.send(
+                Tap(station_id=station_id, at=at, last4=token.last4, authorization=authorization)
+            )

@@ -1,0 +1,227 @@
+"""The running site: takes the events of its stations and hands them to the parts.
+
+Free of Home Assistant: whoever runs it gives it a ledger, a clock and a task
+for `run`, listens to its signals, and calls `close` at the end.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+import logging
+
+from ..core.access.authorize import TokenRecord
+from ..core.control.limits import Limits
+from ..core.model.evse import EvseState, EvseStatus
+from ..core.model.ids import EvseId
+from ..core.model.reading import Reading
+from ..core.model.session import SessionFlag
+from ..core.model.token import Authorization, Token, User
+from ..ledger import Ledger
+from ..stations.base import (
+    Station,
+    TransactionAnswer,
+    TransactionEnd,
+    TransactionStart,
+)
+from .board import Board
+from .books import Books
+from .controller import Controller
+from .desk import Desk
+from .members import Members
+from .orders import Orders
+from .settings import SiteSettings
+from .signal import Signal
+
+_LOGGER = logging.getLogger(__name__)
+
+GRACE = timedelta(minutes=2)
+"""How long a free outlet may have a transaction: its end may still be on the way."""
+
+
+class Site:
+    """Every station, EVSE, user and session of one place behind one grid connection.
+
+    The parts are public for reading and listening: `board` (states), `books`
+    (sessions), `desk` (taps), `orders` (commands), `members` (users).
+    `station_signal` names a station that came, went or changed.
+    """
+
+    def __init__(
+        self, ledger: Ledger, key: bytes, settings: SiteSettings, clock: Callable[[], datetime]
+    ) -> None:
+        """Put the parts together; `key` is the secret of this installation."""
+        self.settings = settings
+        self.ledger = ledger
+        self.stations: dict[str, Station] = {}
+        self.board = Board()
+        self.books = Books(ledger, settings.currency)
+        self.members = Members(key)
+        self.desk = Desk(ledger, self.members, self.books, self.board, lambda: self.settings)
+        self.controller = Controller(
+            self.board, self.desk, self.members, self.stations, lambda: self.settings
+        )
+        self.orders = Orders(self.board, self.members, self.stations, self.controller.wake)
+        self.station_signal = Signal[str]()
+        self._clock = clock
+        self._wanted: dict[EvseId, EvseState] = {}
+        self._limits: dict[str, Limits] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.books.changed.connect(self._session_changed)
+
+    async def load(self) -> None:
+        """Take up the sessions that were open when the site last stopped."""
+        await self.books.load()
+
+    async def run(self) -> None:
+        """Control the site until cancelled."""
+        while True:
+            now = self._clock()
+            await self._give_up_lost(now)
+            self.controller.step(now)
+            await self.controller.wait()
+
+    async def close(self) -> None:
+        """Cancel what is under way; stations and ledger belong to the caller."""
+        self.orders.close()
+        await self.controller.close()
+
+    def set_members(self, users: Iterable[User], tokens: Iterable[TokenRecord]) -> None:
+        """Take over everybody who is known."""
+        self.members.replace(users, tokens)
+
+    def add_station(
+        self, station: Station, limits: Limits, remembered: Mapping[EvseId, EvseState]
+    ) -> None:
+        """Take a station into the site, or new limits for one that is there.
+
+        `remembered` holds what users had asked of its EVSEs before a restart.
+        """
+        station_id = station.info.id
+        self._limits[station_id] = limits
+        self._wanted.update(remembered)
+        self.stations[station_id] = station
+        self.station_changed(station)
+
+    def remove_station(self, station_id: str) -> None:
+        """Let a station go; its sessions stay in the ledger."""
+        self.stations.pop(station_id, None)
+        self._limits.pop(station_id, None)
+        for state in self.board.of(station_id):
+            self.books.forget(state.evse)
+        self.board.remove(station_id)
+        self._locks.pop(station_id, None)
+        self.station_signal.send(station_id)
+
+    # What stations report (`stations.base.SiteEvents`).
+
+    def station_changed(self, station: Station) -> None:
+        """Note that a station came, went, or told something new about itself."""
+        station_id = station.info.id
+        if self.stations.get(station_id) is not station:
+            return
+        for number in range(1, station.info.evses + 1):
+            evse = EvseId(station_id, number)
+            first = self._wanted.pop(evse, EvseState(evse=evse))
+            self.board.add(first, self._limits[station_id])
+            self.board.update(
+                evse,
+                online=station.online,
+                session=self.books.session(evse),
+                register_wh=self.books.register_wh(evse),
+            )
+        self.station_signal.send(station_id)
+        self.controller.wake()
+
+    async def status_changed(
+        self, evse: EvseId, status: EvseStatus, at: datetime, error: str | None = None
+    ) -> None:
+        """Take note of what an EVSE is doing; pulling the plug closes its session."""
+        if evse not in self.board:
+            return
+        async with self._locks[evse.station_id]:
+            self.board.set_status(evse, status, at, error)
+            if status.plugged is False:
+                await self.books.unplug(evse, at)
+        self.controller.wake()
+
+    async def report(
+        self, evse: EvseId, readings: tuple[Reading, ...], transaction_id: int | None
+    ) -> None:
+        """Book readings, and show the newest."""
+        if evse not in self.board:
+            return
+        async with self._locks[evse.station_id]:
+            await self.books.report(evse, readings, transaction_id)
+            now = self._clock()
+            for reading in readings:
+                self.board.set_reading(evse, reading, now)
+        self.controller.wake()
+
+    async def authorize(self, station_id: str, token: Token, at: datetime) -> Authorization:
+        """Judge a token that is shown now."""
+        async with self._locks[station_id]:
+            return await self.desk.present(station_id, token, at)
+
+    async def transaction_started(self, start: TransactionStart) -> TransactionAnswer:
+        """Book a start, whoever it is for: energy that flows is never left out of the books."""
+        evse = start.evse
+        async with self._locks[evse.station_id]:
+            authorization = await self.desk.accompany(
+                evse.station_id, start.token, start.at, replayed=start.replayed
+            )
+            flags = set()
+            if start.replayed:
+                flags.add(SessionFlag.OFFLINE)
+            if start.clock_estimated:
+                flags.add(SessionFlag.CLOCK_ESTIMATED)
+            user_id = None
+            if authorization.accepted:
+                user_id = self.desk.owner_of(authorization.user_id)
+            else:
+                flags.add(SessionFlag.UNAUTHORIZED)
+            transaction = await self.books.start(
+                start,
+                user_id=user_id,
+                plugged_at=self.board[evse].plugged_at if evse in self.board else None,
+                flags=flags,
+            )
+        self.controller.wake()
+        return TransactionAnswer(transaction_id=transaction.id, authorization=authorization)
+
+    async def transaction_ended(self, end: TransactionEnd) -> Authorization | None:
+        """Book an end."""
+        async with self._locks[end.station_id]:
+            authorization = None
+            if end.token is not None:
+                authorization = await self.desk.accompany(
+                    end.station_id, end.token, end.at, replayed=end.replayed
+                )
+            flags = {SessionFlag.CLOCK_ESTIMATED} if end.clock_estimated else set()
+            await self.books.finish(end, flags)
+            now = self._clock()
+            for state in self.board.of(end.station_id):
+                if state.session is None or not state.session.charging:
+                    self.board.set_rest(state.evse, now)
+        self.controller.wake()
+        return authorization
+
+    def _session_changed(self, evse: EvseId) -> None:
+        if evse in self.board:
+            self.board.update(
+                evse,
+                session=self.books.session(evse),
+                register_wh=self.books.register_wh(evse),
+            )
+
+    async def _give_up_lost(self, now: datetime) -> None:
+        """End transactions of outlets that have been free for longer than the grace."""
+        for state in self.board.all():
+            session = state.session
+            if session is None or not session.charging or state.plugged is not False:
+                continue
+            if state.status_at is None or now - state.status_at <= GRACE or not state.online:
+                continue
+            async with self._locks[state.evse.station_id]:
+                await self.books.abandon(state.evse, now)
+                await self.books.unplug(state.evse, state.status_at)

@@ -1,0 +1,1 @@
+"""How stations are reached."""

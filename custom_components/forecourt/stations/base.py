@@ -1,0 +1,196 @@
+"""The two ports between the site and its stations.
+
+`Station` goes from the site to a station, `SiteEvents` from a station to the
+site. A driver (a folder beside this file) implements the first and calls the
+second; neither side knows the other's protocol or brand. What only some
+stations can do stands behind one small capability protocol each: a caller asks
+`supports(station, CanUnlock)`, never for the brand.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol, TypeIs, runtime_checkable
+
+from ..core.model.evse import EvseStatus
+from ..core.model.ids import EvseId
+from ..core.model.reading import Reading
+from ..core.model.setpoint import Setpoint
+from ..core.model.station import StationInfo
+from ..core.model.token import Authorization, Token
+
+
+class Failure(StrEnum):
+    """Why a station did not do what it was told."""
+
+    OFFLINE = "offline"
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    NOT_SUPPORTED = "not_supported"
+
+
+class StationError(Exception):
+    """A command that a station did not carry out.
+
+    `failure` says why in general, `detail` holds the station's own word for it
+    (a status such as `Occupied`), never a token.
+    """
+
+    def __init__(self, station_id: str, failure: Failure, detail: str = "") -> None:
+        """Remember who failed, and why."""
+        super().__init__(f"{station_id}: {failure}{f' ({detail})' if detail else ''}")
+        self.station_id = station_id
+        self.failure = failure
+        self.detail = detail
+
+
+@runtime_checkable
+class Station(Protocol):
+    """A station as the site sees it; it stays the same object across reconnections."""
+
+    @property
+    def info(self) -> StationInfo:
+        """What the station told about itself; `info.id` is its identity."""
+
+    @property
+    def online(self) -> bool:
+        """Whether a command could reach it now."""
+
+    def supports(self, capability: type) -> bool:
+        """Whether the probed station can do what this capability protocol asks."""
+
+    async def apply(self, setpoint: Setpoint) -> None:
+        """Bring the setpoint into force; sends nothing when it already is.
+
+        Called by the control loop every few seconds, so a driver renews what
+        expires and spaces its writes here. Raises `StationError`.
+        """
+
+
+@runtime_checkable
+class CanStart(Protocol):
+    """Starts a transaction from afar."""
+
+    async def start(self, evse: EvseId, token: Token) -> None:
+        """Ask the EVSE to charge for this token. Raises `StationError`."""
+
+
+@runtime_checkable
+class CanStop(Protocol):
+    """Ends a transaction from afar."""
+
+    async def stop(self, transaction_id: int) -> None:
+        """Ask the station to end the transaction. Raises `StationError`."""
+
+
+@runtime_checkable
+class CanUnlock(Protocol):
+    """Releases the cable."""
+
+    async def unlock(self, evse: EvseId) -> None:
+        """Unlock the socket. Raises `StationError`."""
+
+
+@runtime_checkable
+class CanReset(Protocol):
+    """Restarts itself."""
+
+    async def reset(self) -> None:
+        """Restart the station, ending transactions in an orderly way. Raises `StationError`."""
+
+
+@runtime_checkable
+class CanSetAvailability(Protocol):
+    """Takes an EVSE out of service and back."""
+
+    async def set_available(self, evse: EvseId, *, available: bool) -> None:
+        """Open or close the EVSE for charging. Raises `StationError`."""
+
+
+@runtime_checkable
+class CanRefresh(Protocol):
+    """Tells its present state when asked."""
+
+    async def refresh(self, evse: EvseId) -> None:
+        """Ask for a fresh status and reading. Raises `StationError`."""
+
+
+def supports[C](station: object, capability: type[C]) -> TypeIs[C]:
+    """Return whether this very station has the capability, as probed."""
+    return (
+        isinstance(station, Station)
+        and isinstance(station, capability)
+        and station.supports(capability)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionStart:
+    """A station began to charge. `replayed`: it happened while the station was offline."""
+
+    evse: EvseId
+    token: Token
+    at: datetime
+    meter_start_wh: int
+    replayed: bool = False
+    clock_estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionEnd:
+    """A station ended a transaction; `token` is `None` where nobody tapped.
+
+    `readings` are those that came with the end, oldest first.
+    """
+
+    station_id: str
+    transaction_id: int
+    at: datetime
+    meter_stop_wh: int
+    token: Token | None = None
+    reason: str | None = None
+    readings: tuple[Reading, ...] = ()
+    replayed: bool = False
+    clock_estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionAnswer:
+    """What the site answers to a started transaction."""
+
+    transaction_id: int
+    authorization: Authorization
+
+
+class SiteEvents(Protocol):
+    """What a station reports to the site.
+
+    Events of one station are delivered in the order in which they happened.
+    The awaited ones return only when what must not be lost is on disk, so a
+    driver may answer its station then.
+    """
+
+    def station_changed(self, station: Station) -> None:
+        """The station came online, went offline or told something new about itself."""
+
+    async def status_changed(
+        self, evse: EvseId, status: EvseStatus, at: datetime, error: str | None = None
+    ) -> None:
+        """Take note of what an EVSE is doing; `error` is the station's fault code."""
+
+    async def report(
+        self, evse: EvseId, readings: tuple[Reading, ...], transaction_id: int | None
+    ) -> None:
+        """Take note of meter readings, oldest first; `transaction_id` as the station told it."""
+
+    async def authorize(self, station_id: str, token: Token, at: datetime) -> Authorization:
+        """Judge a token that was shown at the station."""
+
+    async def transaction_started(self, start: TransactionStart) -> TransactionAnswer:
+        """Book the start and return the transaction's id; the same start gets the same id."""
+
+    async def transaction_ended(self, end: TransactionEnd) -> Authorization | None:
+        """Book the end; return the judgement of `end.token`, `None` where there was none.
+
+        Never fails: an end of an unknown transaction is kept as an orphan.
+        """

@@ -1,0 +1,178 @@
+"""What must survive a restart and is nobody's business: secrets, and what users asked for.
+
+Two stores, because their readers and their rhythm differ: the vault holds card
+numbers, password hashes and the key that hashes cards in the ledger; the memory
+holds limits and switches of EVSEs, and what was written to stations for good.
+"""
+
+import secrets
+from typing import Any, TypedDict
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.storage import Store
+
+from .const import DOMAIN
+from .core.access.authorize import TokenRecord
+from .core.model.evse import EvseState
+from .core.model.ids import EvseId
+from .core.model.token import Token
+
+VERSION = 1
+SAVE_DELAY_S = 1
+
+
+class _StoredToken(TypedDict):
+    uid: str
+    user_id: str
+    blocked: bool
+
+
+class _VaultData(TypedDict):
+    key: str
+    tokens: list[_StoredToken]
+    passwords: dict[str, str]
+
+
+class _StoredEvse(TypedDict):
+    allowed: bool
+    requested_current_a: int | None
+
+
+class _MemoryData(TypedDict):
+    evses: dict[str, dict[str, _StoredEvse]]
+    fallbacks: dict[str, Any]
+
+
+class Vault:
+    """The secrets of this installation; written at once and atomically."""
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        """Use the private store; `load` comes first."""
+        self._store = Store[_VaultData](
+            hass, VERSION, f"{DOMAIN}.vault", private=True, atomic_writes=True
+        )
+        self._data = _VaultData(key="", tokens=[], passwords={})
+
+    async def load(self) -> None:
+        """Read the store, and make the key on the first start."""
+        if (stored := await self._store.async_load()) is not None:
+            self._data = stored
+        else:
+            self._data["key"] = secrets.token_hex(32)
+            await self._save()
+
+    async def remove(self) -> None:
+        """Delete the store."""
+        await self._store.async_remove()
+
+    @property
+    def key(self) -> bytes:
+        """Return the secret of this installation."""
+        return bytes.fromhex(self._data["key"])
+
+    @property
+    def tokens(self) -> list[TokenRecord]:
+        """Return every enrolled token."""
+        return [
+            TokenRecord(token=Token(i["uid"]), user_id=i["user_id"], blocked=i["blocked"])
+            for i in self._data["tokens"]
+        ]
+
+    def tokens_of(self, user_id: str) -> list[TokenRecord]:
+        """Return the tokens of one user."""
+        return [record for record in self.tokens if record.user_id == user_id]
+
+    async def add_token(self, token: Token, user_id: str) -> None:
+        """Enrol a token; the caller has made sure that it is nobody else's."""
+        self._data["tokens"].append(_StoredToken(uid=token.uid, user_id=user_id, blocked=False))
+        await self._save()
+
+    async def remove_token(self, token: Token) -> None:
+        """Forget a token."""
+        self._data["tokens"] = [i for i in self._data["tokens"] if i["uid"] != token.uid]
+        await self._save()
+
+    async def keep_users(self, user_ids: set[str]) -> None:
+        """Forget the tokens of users that do not exist any more."""
+        kept = [i for i in self._data["tokens"] if i["user_id"] in user_ids]
+        if len(kept) != len(self._data["tokens"]):
+            self._data["tokens"] = kept
+            await self._save()
+
+    def password_hash(self, station_id: str) -> str | None:
+        """Return the hash of a station's password, `None` where it has none."""
+        return self._data["passwords"].get(station_id)
+
+    async def set_password_hash(self, station_id: str, password_hash: str | None) -> None:
+        """Set or remove the hash of a station's password."""
+        if password_hash is None:
+            if self._data["passwords"].pop(station_id, None) is None:
+                return
+        else:
+            self._data["passwords"][station_id] = password_hash
+        await self._save()
+
+    async def _save(self) -> None:
+        await self._store.async_save(self._data)
+
+
+class Memory:
+    """What users asked of EVSEs, and what stations keep for good; written with a delay."""
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        """Use the store; `load` comes first."""
+        self._store = Store[_MemoryData](hass, VERSION, f"{DOMAIN}.memory", atomic_writes=True)
+        self._data = _MemoryData(evses={}, fallbacks={})
+
+    async def load(self) -> None:
+        """Read the store."""
+        if (stored := await self._store.async_load()) is not None:
+            self._data = stored
+
+    async def save(self) -> None:
+        """Write what is still waiting to be written."""
+        await self._store.async_save(self._data)
+
+    async def remove(self) -> None:
+        """Delete the store."""
+        await self._store.async_remove()
+
+    def evses(self, station_id: str) -> dict[EvseId, EvseState]:
+        """Return the EVSEs of a station as users left them."""
+        return {
+            (evse := EvseId(station_id, int(number))): EvseState(
+                evse=evse,
+                allowed=stored["allowed"],
+                requested_current_a=stored["requested_current_a"],
+            )
+            for number, stored in self._data["evses"].get(station_id, {}).items()
+        }
+
+    @callback
+    def remember(self, state: EvseState) -> None:
+        """Keep what a user asked of an EVSE; does nothing when that did not change."""
+        stored = self._data["evses"].setdefault(state.evse.station_id, {})
+        wish = _StoredEvse(allowed=state.allowed, requested_current_a=state.requested_current_a)
+        if stored.get(str(state.evse.number)) != wish:
+            stored[str(state.evse.number)] = wish
+            self._write()
+
+    def fallback(self, station_id: str) -> Any:
+        """Return what was written to the station as its fallback, `None` for nothing."""
+        return self._data["fallbacks"].get(station_id)
+
+    @callback
+    def remember_fallback(self, station_id: str, written: Any) -> None:
+        """Keep what was written to the station as its fallback."""
+        self._data["fallbacks"][station_id] = written
+        self._write()
+
+    @callback
+    def forget(self, station_id: str) -> None:
+        """Forget a station that was removed."""
+        self._data["evses"].pop(station_id, None)
+        self._data["fallbacks"].pop(station_id, None)
+        self._write()
+
+    def _write(self) -> None:
+        self._store.async_delay_save(lambda: self._data, SAVE_DELAY_S)
