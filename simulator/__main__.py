@@ -1,0 +1,121 @@
+"""Run simulated stations: `python -m simulator --station SIM-1 --url ws://127.0.0.1:9000`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+import json
+import logging
+import signal
+import sys
+
+from .books import BooksFile
+from .clock import Clock
+from .control import ControlServer
+from .ocpp16 import Ocpp16Station, StationConfig
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser("python -m simulator", description=__doc__)
+    add = parser.add_argument
+    add("--station", action="append", required=True, metavar="ID", help="identity; may be repeated")
+    add("--url", required=True, help="the server; stations connect to URL/ID")
+    add("--connectors", type=int, default=1)
+    add("--phases", type=int, default=3, choices=(1, 3))
+    add("--max-current", type=float, default=16.0, metavar="A", help="per phase and connector")
+    add(
+        "--feed-current",
+        type=float,
+        metavar="A",
+        help="per phase, all connectors of a station together",
+    )
+    add("--rate-units", default="A,W", choices=("A", "W", "A,W"), help="units of charging profiles")
+    add("--password", help="for Basic auth; the user is the identity")
+    add("--vendor", default=StationConfig("").vendor)
+    add("--model", default=StationConfig("").model)
+    add("--firmware", default=StationConfig("").firmware)
+    add(
+        "--register",
+        type=int,
+        default=StationConfig("").register_wh,
+        metavar="WH",
+        help="meters at start",
+    )
+    add("--autostart", metavar="TAG", help="charge without a card, as this tag")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="a configuration key")
+    add("--speed", type=float, default=1.0, help="plant seconds per second")
+    add("--control-port", type=int, default=0, help="0: any free port, which is printed")
+    add("--books", metavar="FILE", help="append everything that happens as JSON lines")
+    add("--seed", type=int, help="for what is random")
+    add("--verbose", action="store_true")
+    return parser.parse_args(arguments)
+
+
+def configs(options: argparse.Namespace) -> list[StationConfig]:
+    """Return the stations that the command line asks for; ValueError for a setting without value."""
+    for pair in options.set:
+        if "=" not in pair:
+            raise ValueError(f"--set needs KEY=VALUE, not {pair!r}")
+    return [
+        StationConfig(
+            identity,
+            connectors=options.connectors,
+            vendor=options.vendor,
+            model=options.model,
+            firmware=options.firmware,
+            password=options.password,
+            phases=options.phases,
+            max_current_a=options.max_current,
+            feed_current_a=options.feed_current,
+            register_wh=options.register,
+            settings=dict(pair.split("=", 1) for pair in options.set),
+            rate_units=tuple(options.rate_units.split(",")),
+            autostart_tag=options.autostart,
+            seed=None if options.seed is None else options.seed + number,
+        )
+        for number, identity in enumerate(options.station)
+    ]
+
+
+async def run(options: argparse.Namespace, stop: asyncio.Event) -> None:
+    """Run until `stop`; prints one JSON line when everything is up. OSError, ValueError if it cannot."""
+    clock = Clock(options.speed)
+    async with AsyncExitStack() as stack:
+        file = stack.enter_context(BooksFile(options.books)) if options.books else None
+        stations = {
+            config.identity: Ocpp16Station(config, options.url, clock=clock, books_file=file)
+            for config in configs(options)
+        }
+        control = ControlServer(stations, clock, port=options.control_port)
+        await stack.enter_async_context(control)
+        for station in stations.values():
+            await stack.enter_async_context(station)
+        ready = {"event": "ready", "control_port": control.port, "stations": list(stations)}
+        print(json.dumps(ready), flush=True)
+        await stop.wait()
+
+
+async def _run_until_signal(options: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await run(options, stop)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT and return the exit code."""
+    options = parse(arguments)
+    logging.basicConfig(level=logging.DEBUG if options.verbose else logging.WARNING)
+    try:
+        asyncio.run(_run_until_signal(options))
+    except (OSError, ValueError) as err:
+        print(f"simulator: {err}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""What kind of station is simulated: the type plate and the traits of its firmware."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class StationConfig:
+    """One station. Everything but the identity has a usable default; times are wall seconds."""
+
+    identity: str
+    """The charge point identity: last part of the address, user of Basic auth."""
+    connectors: int = 1
+    vendor: str = "Forecourt Simulator"
+    model: str = "Simulated Wallbox"
+    serial: str = ""
+    """Empty: the identity."""
+    firmware: str = "1.0.0"
+    password: str | bytes | None = None
+
+    phases: int = 3
+    max_current_a: float = 16.0
+    """Per phase, of every connector."""
+    feed_current_a: float | None = None
+    """What all connectors together may draw per phase; None: no limit."""
+    voltage_v: float = 230.0
+    register_wh: int = 250_000
+    """Where the meters begin: a meter is seldom new."""
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Configuration keys that differ from the defaults, e.g. {"MeterValueSampleInterval": "1"}."""
+    rate_units: tuple[Literal["A", "W"], ...] = ("A", "W")
+    """Units in which charging profiles are taken; many stations know only one."""
+    smart_charging: bool = True
+    relative_from: Literal["transaction", "receipt"] = "transaction"
+    """What a Relative profile counts from; the standard leaves the moment to the station."""
+    local_list: bool = True
+    tethered: bool = False
+    """A fixed cable has no lock: UnlockConnector is NotSupported."""
+    unlock_works: bool = True
+    autostart_tag: str | None = None
+    """Charges without a card: starts with this tag when a car is plugged in."""
+    finishing_blocks: bool = False
+    """Whether the car must be plugged out before the next transaction."""
+    phase_switching: bool = True
+    """Whether numberPhases of a charging profile is obeyed."""
+    begin_end_readings: bool = True
+    """Sends a MeterValues with Transaction.Begin and one with Transaction.End around the samples."""
+    pilot_toggle_on_start: bool = True
+    """Wakes the car when a transaction starts."""
+    battery_backed_clock: bool = True
+    """Else the clock stands at 1970 after each power-up until the server sets it."""
+    boot_on_reconnect: bool = False
+    """Some stations announce a boot whenever the connection was lost; the standard does not."""
+    message_ids: Literal["uuid", "counter"] = "uuid"
+    """`counter` begins at 1 at each connection, as some stacks do."""
+    unknown_transaction_id: int = -1
+    """Stands in a StopTransaction whose StartTransaction had to be given up."""
+    authorization_key_hex: bool = True
+    """Whether an AuthorizationKey of hexadecimal digits is decoded before it is sent as password."""
+    validate: bool = True
+    """Whether every frame is checked against the schemas; turn it off only to measure speed."""
+
+    tick_s: float = 0.1
+    """How often the station looks at its plant and its timers."""
+    call_timeout_s: float = 10.0
+    reconnect_s: float = 0.2
+    """First wait before connecting again; doubles up to `reconnect_max_s`, with jitter."""
+    reconnect_max_s: float = 5.0
+    boot_retry_s: float = 1.0
+    """Wait for the next BootNotification when the server gives no interval."""
+    reboot_s: float = 0.5
+    """How long a reboot takes."""
+    reset_flush_s: float = 2.0
+    """How long a soft reset waits for its StopTransactions to be delivered."""
+    ping_s: float | None = None
+    """Interval of WebSocket pings sent by the station."""
+    seed: int | None = None
+    """For the jitter."""

@@ -1,0 +1,357 @@
+"""One connector: the car on it, who may charge, the transaction, the status that follows from these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from .. import books
+from ..books import Books
+from ..cars import Car
+from ..clock import Clock, StationClock, wire_time
+from ..plant import MIN_OFFER_A, Evse, PlugState
+from ..rpc import Payload
+from .authorisation import LocalAuth
+from .config import StationConfig
+from .metering import MeterFaults, Sample, read
+from .outbox import Message, Outbox
+from .profiles import Charge, Profile, Profiles
+from .settings import Settings
+
+_MAX_TRANSACTION_DATA = 1000
+
+
+@dataclass(slots=True)
+class Internals:
+    """What the parts of a station share."""
+
+    config: StationConfig
+    clock: Clock
+    time: StationClock
+    books: Books
+    settings: Settings
+    outbox: Outbox
+    profiles: Profiles
+    local_auth: LocalAuth
+    advance: Callable[[], None]
+    """Brings the plant up to now."""
+    changed: Callable[[], None]
+    """Applies limits and reports statuses after something has happened."""
+    lose_readings: int = 0
+    """So many MeterValues to come get lost."""
+
+
+@dataclass(slots=True)
+class Transaction:
+    """A running transaction."""
+
+    record: books.Transaction
+    id_tag: str
+    parent_id_tag: str | None
+    started: datetime
+    meter_start_wh: int
+    next_sample: float
+    suspended: bool = False
+    """The server does not know the tag, but the transaction goes on without energy."""
+    data: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def transaction_id(self) -> int | None:
+        """The server's id; None until it has answered."""
+        return self.record.transaction_id
+
+
+@dataclass(slots=True)
+class Grant:
+    """Somebody may charge as soon as there is a car."""
+
+    id_tag: str
+    parent_id_tag: str | None
+    profile: Profile | None
+    until: float
+
+
+class Connector:
+    """A connector of the station, numbered from 1."""
+
+    def __init__(self, internals: Internals, number: int) -> None:
+        """Make a connector that is in service, with no car."""
+        config = internals.config
+        self._in = internals
+        self.number = number
+        self.evse = Evse(
+            phases=config.phases,
+            max_current_a=config.max_current_a,
+            voltage_v=config.voltage_v,
+            register_wh=config.register_wh,
+        )
+        self.meter_faults = MeterFaults()
+        self.transaction: Transaction | None = None
+        self.grant: Grant | None = None
+        self.operative = True
+        self.becomes_inoperative = False
+        """Scheduled for the end of the transaction."""
+        self.error_code = "NoError"
+        self.finished = False
+        """A transaction has ended and the car is still plugged in."""
+        self._plug_in: books.PlugIn | None = None
+
+    @property
+    def status(self) -> str:
+        """The ChargePointStatus of OCPP 1.6 §4.9, §7.7."""
+        if self.error_code != "NoError":
+            return "Faulted"
+        if self.transaction is not None:
+            if self.evse.state in (PlugState.C, PlugState.D):
+                return "Charging"
+            unplugged = self.evse.car is None
+            offered = self.evse.limit_a >= MIN_OFFER_A and not self.transaction.suspended
+            return "SuspendedEV" if offered or unplugged else "SuspendedEVSE"
+        if not self.operative:
+            return "Unavailable"
+        if self.evse.car is not None:
+            return "Finishing" if self.finished else "Preparing"
+        return "Available" if self.grant is None else "Preparing"
+
+    @property
+    def charge(self) -> Charge | None:
+        """The transaction as charging profiles see it."""
+        running = self.transaction
+        return None if running is None else Charge(running.started, running.transaction_id)
+
+    @property
+    def usable(self) -> bool:
+        """Whether a transaction may begin here."""
+        blocked = self.finished and self._in.config.finishing_blocks
+        return (
+            self.operative and self.error_code == "NoError" and not self.transaction and not blocked
+        )
+
+    def plug(self, car: Car) -> None:
+        """Plug a car in; ValueError if there is one."""
+        self._in.advance()
+        self.evse.plug(car)
+        self._plug_in = self._in.books.plugged(self.number, car.model.name)
+        self._in.changed()
+        if not self.evse.powered:
+            return
+        tag = self._in.config.autostart_tag
+        if self.grant is not None and self.usable:
+            self.start(self.grant.id_tag, self.grant.parent_id_tag, self.grant.profile)
+        elif tag is not None and self.usable:
+            self.start(tag, None, None)
+
+    def unplug(self) -> Car:
+        """Plug the car out; ValueError if there is none."""
+        self._in.advance()
+        car = self.evse.unplug()
+        if self._plug_in is not None:
+            self._in.books.unplugged(self._plug_in, self.evse.delivered_wh)
+        self.finished = False
+        if self.evse.powered and self.transaction is not None:
+            if self._in.settings.flag("StopTransactionOnEVSideDisconnect"):
+                self.stop("EVDisconnected")
+        self._in.changed()
+        return car
+
+    def allow(self, id_tag: str, parent_id_tag: str | None, profile: Profile | None) -> None:
+        """Let somebody charge: now if there is a car, else when there is (ConnectionTimeOut)."""
+        if self.evse.car is not None:
+            self.start(id_tag, parent_id_tag, profile)
+            return
+        until = self._in.clock.now() + self._in.settings.number("ConnectionTimeOut")
+        self.grant = Grant(id_tag, parent_id_tag, profile, until)
+        self._in.changed()
+
+    def start(self, id_tag: str, parent_id_tag: str | None, profile: Profile | None) -> None:
+        """Begin a transaction."""
+        self._in.advance()
+        self.grant = None
+        self.finished = False
+        now = self._in.time.now()
+        register = self.evse.register_wh
+        record = self._in.books.started(self.number, id_tag, wire_time(now), register)
+        interval = self._in.settings.number("MeterValueSampleInterval")
+        running = Transaction(
+            record, id_tag, parent_id_tag, now, register, self._in.clock.now() + interval
+        )
+        self.transaction = running
+        self._in.outbox.put(
+            Message(
+                "StartTransaction",
+                {
+                    "connectorId": self.number,
+                    "idTag": id_tag,
+                    "meterStart": register,
+                    "timestamp": record.started,
+                },
+                answered=lambda answer: self._start_answered(running, answer),
+            )
+        )
+        if profile is not None:
+            self._in.profiles.install(profile, self.charge)
+        self.evse.energised = True
+        if (
+            self._in.config.pilot_toggle_on_start
+            and self.evse.car is not None
+            and self.evse.car.asleep
+        ):
+            self.evse.toggle_pilot()
+        if self._in.config.begin_end_readings:
+            self.send_reading("Transaction.Begin")
+        self._collect("Transaction.Begin")
+        self._in.changed()
+
+    def stop(self, reason: str, *, id_tag: str | None = None, at: datetime | None = None) -> None:
+        """End the transaction, now or with the time stamp `at`; does nothing if there is none."""
+        self._in.advance()
+        running = self.transaction
+        if running is None:
+            return
+        if self._in.config.begin_end_readings:
+            self.send_reading("Transaction.End", at=at)
+        self._collect("Transaction.End", at=at)
+        self.evse.energised = False
+        self.transaction = None
+        self.finished = self.evse.car is not None
+        self._in.profiles.end_charge(self.number)
+        stopped = wire_time(at or self._in.time.now())
+        self._in.books.stopped(running.record, stopped, self.evse.register_wh, reason)
+        payload: Payload = {
+            "meterStop": self.evse.register_wh,
+            "timestamp": stopped,
+            "reason": reason,
+        }
+        if id_tag is not None:
+            payload["idTag"] = id_tag
+        if running.data:
+            payload["transactionData"] = running.data
+        unknown = self._in.config.unknown_transaction_id
+
+        def fill(payload: Payload) -> None:
+            known = running.transaction_id
+            payload["transactionId"] = unknown if known is None else known
+
+        self._in.outbox.put(
+            Message(
+                "StopTransaction",
+                payload,
+                fill,
+                answered=lambda answer: self._stop_answered(running, answer),
+            )
+        )
+        if self.becomes_inoperative:
+            self.becomes_inoperative = False
+            self.set_operative(operative=False)
+        self._in.changed()
+
+    def set_operative(self, *, operative: bool) -> None:
+        """Put the connector in or out of service."""
+        self._in.advance()
+        self.operative = operative
+        self.becomes_inoperative = False
+        if not operative:
+            self.grant = None
+        self.evse.available = operative
+        self._in.changed()
+
+    def set_error(self, error_code: str) -> None:
+        """Raise an error (ChargePointErrorCode, §7.6), or clear it with NoError."""
+        self._in.advance()
+        self.error_code = error_code
+        self.evse.faulted = error_code != "NoError"
+        self._in.changed()
+
+    def tick(self) -> None:
+        """Do what time asks for: the next sample, the end of a grant."""
+        now = self._in.clock.now()
+        if self.grant is not None and now >= self.grant.until:
+            self._in.books.note("connection_timeout", connector=self.number, card=self.grant.id_tag)
+            self.grant = None
+        running = self.transaction
+        interval = self._in.settings.number("MeterValueSampleInterval")
+        if running is None or interval == 0:
+            return
+        if running.next_sample > now + interval:  # the interval has been shortened
+            running.next_sample = now
+        if now >= running.next_sample:
+            running.next_sample = max(running.next_sample + interval, now)
+            self.send_reading("Sample.Periodic")
+            self._collect("Sample.Periodic")
+
+    def send_reading(self, context: str, *, at: datetime | None = None) -> None:
+        """Read the meter and queue a MeterValues for the running transaction."""
+        message = self.reading(context, at=at)
+        if message is None:
+            return
+        if self._in.lose_readings > 0:
+            self._in.lose_readings -= 1
+            for entry in message.readings:
+                self._in.books.mark(entry, "lost")
+        else:
+            self._in.outbox.put(message)
+
+    def reading(self, context: str, *, at: datetime | None = None) -> Message | None:
+        """Read the meter and return the MeterValues; None if nothing is to be measured."""
+        self._in.advance()
+        aligned = context == "Sample.Clock"
+        key = "MeterValuesAlignedData" if aligned else "MeterValuesSampledData"
+        running = self.transaction
+        timestamp = wire_time(at or self._in.time.now())
+        start = None if running is None else running.meter_start_wh
+        samples, reported = read(
+            self.evse, self._in.settings.names(key), context, self.meter_faults, start
+        )
+        if not samples:
+            return None
+        record = None if running is None else running.record
+        entry = self._in.books.reading(
+            self.number, record, timestamp, self.evse.register_wh, reported, context
+        )
+        payload: Payload = {"connectorId": self.number, "meterValue": [_value(timestamp, samples)]}
+
+        def fill(payload: Payload) -> None:
+            # Until StartTransaction is answered there is no id; in the queue its turn comes before.
+            if running is not None and running.transaction_id is not None:
+                payload["transactionId"] = running.transaction_id
+
+        return Message("MeterValues", payload, fill, readings=[entry])
+
+    def _collect(self, context: str, *, at: datetime | None = None) -> None:
+        """Keep a sample for StopTransaction.transactionData, if that is configured."""
+        running = self.transaction
+        names = self._in.settings.names("StopTxnSampledData")
+        if running is None or not names:
+            return
+        if len(running.data) >= _MAX_TRANSACTION_DATA and context == "Sample.Periodic":
+            return
+        samples, _ = read(self.evse, names, context, MeterFaults(), None)
+        if samples:
+            running.data.append(_value(wire_time(at or self._in.time.now()), samples))
+
+    def _start_answered(self, running: Transaction, answer: Payload) -> None:
+        info = answer["idTagInfo"]
+        self._in.books.start_answered(running.record, answer["transactionId"], info["status"])
+        self._in.local_auth.remember(running.id_tag, info)
+        running.parent_id_tag = info.get("parentIdTag", running.parent_id_tag)
+        if info["status"] == "Accepted":
+            return
+        self._in.books.card_refused(running.id_tag, info["status"])
+        if self.transaction is not running:
+            return
+        if self._in.settings.flag("StopTransactionOnInvalidId"):
+            self.stop("DeAuthorized")
+        else:
+            running.suspended = True
+            self._in.changed()
+
+    def _stop_answered(self, running: Transaction, answer: Payload) -> None:
+        self._in.books.stop_answered(running.record)
+        if "idTagInfo" in answer:
+            self._in.local_auth.remember(running.id_tag, answer["idTagInfo"])
+
+
+def _value(timestamp: str, samples: list[Sample]) -> dict[str, Any]:
+    return {"timestamp": timestamp, "sampledValue": samples}

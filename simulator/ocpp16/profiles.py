@@ -1,0 +1,323 @@
+"""Charging profiles: what the server allows, when. Pure; OCPP 1.6 §3.13, §5.7, §5.16, §7.8 to 7.14.
+
+A profile is installed on a connector, 0 being the whole station. At every moment the highest stack
+level whose schedule is running leads within its purpose; a TxProfile overrules the TxDefaultProfiles
+while it runs, a TxDefaultProfile of the connector those of connector 0; the ChargePointMaxProfile
+caps whatever comes out. A schedule that is over, or not begun, leaves the next one in charge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from ..clock import parse_time, wire_time
+
+MAX_PURPOSE = "ChargePointMaxProfile"
+DEFAULT_PURPOSE = "TxDefaultProfile"
+TX_PURPOSE = "TxProfile"
+PERSISTENT = frozenset({MAX_PURPOSE, DEFAULT_PURPOSE})
+
+_RECURRENCE = {"Daily": timedelta(days=1), "Weekly": timedelta(days=7)}
+
+
+class ProfileError(ValueError):
+    """A profile that a station cannot install; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """One step of a schedule: from `start_s` on, `limit` in the schedule's unit."""
+
+    start_s: int
+    limit: float
+    phases: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a connector may draw, amperes per phase, on how many phases (None: as wired)."""
+
+    amps: float
+    phases: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """The running transaction, as far as profiles care."""
+
+    started: datetime
+    transaction_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """An installed charging profile."""
+
+    connector: int
+    profile_id: int
+    stack_level: int
+    purpose: str
+    kind: str
+    recurrence: timedelta | None
+    valid_from: datetime | None
+    valid_to: datetime | None
+    start: datetime | None
+    duration_s: int | None
+    unit: str
+    periods: tuple[Period, ...]
+    transaction_id: int | None
+    received: datetime
+    relative_from: Literal["transaction", "receipt"]
+
+    @classmethod
+    def parse(
+        cls,
+        connector: int,
+        payload: dict[str, Any],
+        received: datetime,
+        relative_from: Literal["transaction", "receipt"] = "transaction",
+    ) -> Profile:
+        """Read a schema-valid csChargingProfiles; ProfileError if it makes no sense."""
+        schedule = payload["chargingSchedule"]
+        periods = tuple(
+            Period(item["startPeriod"], float(item["limit"]), item.get("numberPhases"))
+            for item in schedule["chargingSchedulePeriod"]
+        )
+        starts = [period.start_s for period in periods]
+        if not periods or starts[0] != 0 or starts != sorted(set(starts)):
+            raise ProfileError("periods must begin at 0 and ascend")
+        if any(period.limit < 0 for period in periods):
+            raise ProfileError("a limit is negative")
+        kind = payload["chargingProfileKind"]
+        recurrency = payload.get("recurrencyKind")
+        if kind == "Recurring" and (recurrency is None or "startSchedule" not in schedule):
+            raise ProfileError("a recurring profile needs recurrencyKind and startSchedule")
+        try:
+            valid_from, valid_to, start = (
+                None if text is None else parse_time(text)
+                for text in (
+                    payload.get("validFrom"),
+                    payload.get("validTo"),
+                    schedule.get("startSchedule"),
+                )
+            )
+        except ValueError as err:
+            raise ProfileError(str(err)) from err
+        return cls(
+            connector=connector,
+            profile_id=payload["chargingProfileId"],
+            stack_level=payload["stackLevel"],
+            purpose=payload["chargingProfilePurpose"],
+            kind=kind,
+            recurrence=_RECURRENCE[recurrency] if kind == "Recurring" and recurrency else None,
+            valid_from=valid_from,
+            valid_to=valid_to,
+            start=start,
+            duration_s=schedule.get("duration"),
+            unit=schedule["chargingRateUnit"],
+            periods=periods,
+            transaction_id=payload.get("transactionId"),
+            received=received,
+            relative_from=relative_from,
+        )
+
+    def begin(self, now: datetime, charge: Charge | None) -> datetime | None:
+        """Return when the schedule that is running at `now` began; None if none is."""
+        if (self.valid_from is not None and now < self.valid_from) or (
+            self.valid_to is not None and now >= self.valid_to
+        ):
+            return None
+        begin = self._origin(charge)
+        if begin is None or now < begin:
+            return None
+        if self.recurrence is not None:
+            begin += (now - begin) // self.recurrence * self.recurrence
+        if self.duration_s is not None and now >= begin + timedelta(seconds=self.duration_s):
+            return None
+        return begin
+
+    def period(self, now: datetime, charge: Charge | None) -> Period | None:
+        """Return the step that is in force at `now`; None if the schedule is not running."""
+        begin = self.begin(now, charge)
+        if begin is None:
+            return None
+        elapsed = (now - begin).total_seconds()
+        return next(period for period in reversed(self.periods) if period.start_s <= elapsed)
+
+    def edges(self, since: datetime, until: datetime, charge: Charge | None) -> Iterator[datetime]:
+        """Yield every moment in the window at which this profile may change its mind."""
+        yield from (moment for moment in (self.valid_from, self.valid_to) if moment is not None)
+        begin = self._origin(charge)
+        if begin is None:
+            return
+        if self.recurrence is not None and begin < since:
+            begin += (since - begin) // self.recurrence * self.recurrence
+        while begin < until:
+            yield from (begin + timedelta(seconds=period.start_s) for period in self.periods)
+            if self.duration_s is not None:
+                yield begin + timedelta(seconds=self.duration_s)
+            if self.recurrence is None:
+                return
+            begin += self.recurrence
+
+    def _origin(self, charge: Charge | None) -> datetime | None:
+        """Return the moment from which the schedule counts; None while there is none."""
+        if self.kind != "Relative" and self.start is not None:
+            return self.start
+        # "relative to start of charging" (§7.13). The whole station does not charge, so what holds
+        # for it counts from when it was told.
+        if self.purpose == MAX_PURPOSE:
+            return self.received
+        if charge is None:
+            return None
+        from_receipt = self.relative_from == "receipt"
+        return max(charge.started, self.received) if from_receipt else charge.started
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a station can do with profiles."""
+
+    units: tuple[str, ...] = ("A", "W")
+    max_stack_level: int = 8
+    max_periods: int = 24
+    max_installed: int = 16
+    phases: int = 3
+    voltage_v: float = 230.0
+    max_current_a: float = 16.0
+
+
+class Profiles:
+    """All profiles of one station."""
+
+    def __init__(self, connectors: int, abilities: Abilities) -> None:
+        """Start with none."""
+        self._connectors = connectors
+        self.abilities = abilities
+        self.installed: list[Profile] = []
+
+    def install(self, profile: Profile, charge: Charge | None) -> None:
+        """Install or replace; ProfileError says why not. `charge` is the connector's transaction."""
+        able = self.abilities
+        if not 0 <= profile.connector <= self._connectors:
+            raise ProfileError("no such connector")
+        if profile.unit not in able.units:
+            raise ProfileError(f"this station takes limits in {' and '.join(able.units)} only")
+        if not 0 <= profile.stack_level <= able.max_stack_level:
+            raise ProfileError("stack level above ChargeProfileMaxStackLevel")
+        if len(profile.periods) > able.max_periods:
+            raise ProfileError("more periods than ChargingScheduleMaxPeriods")
+        if profile.purpose == MAX_PURPOSE and profile.connector != 0:
+            raise ProfileError("ChargePointMaxProfile belongs to connector 0")
+        if profile.purpose == TX_PURPOSE:
+            if profile.connector == 0 or charge is None:
+                raise ProfileError("TxProfile without a transaction")
+            if profile.transaction_id not in (None, charge.transaction_id):
+                raise ProfileError("TxProfile of another transaction")
+        kept = [other for other in self.installed if not _replaces(profile, other)]
+        if len(kept) >= able.max_installed:
+            raise ProfileError("MaxChargingProfilesInstalled reached")
+        self.installed = [*kept, profile]
+
+    def clear(
+        self,
+        profile_id: int | None = None,
+        connector: int | None = None,
+        purpose: str | None = None,
+        stack_level: int | None = None,
+    ) -> list[Profile]:
+        """Remove what matches and return it. An id alone decides; else all criteria must fit."""
+
+        def matches(profile: Profile) -> bool:
+            if profile_id is not None:
+                return profile.profile_id == profile_id
+            return (
+                connector in (None, profile.connector)
+                and purpose in (None, profile.purpose)
+                and stack_level in (None, profile.stack_level)
+            )
+
+        gone = [profile for profile in self.installed if matches(profile)]
+        self.installed = [profile for profile in self.installed if profile not in gone]
+        return gone
+
+    def end_charge(self, connector: int) -> None:
+        """Forget the TxProfiles of a connector, which live as long as its transaction (§3.13.1)."""
+        self.clear(connector=connector, purpose=TX_PURPOSE)
+
+    def limit(self, connector: int, now: datetime, charge: Charge | None) -> Limit | None:
+        """Return what the profiles allow a connector now; None if they say nothing."""
+        own = [profile for profile in self.installed if profile.connector == connector]
+        shared = [profile for profile in self.installed if profile.connector == 0]
+        leader = None
+        if connector != 0:
+            leader = (
+                (self._leader(TX_PURPOSE, own, now, charge) if charge else None)
+                or self._leader(DEFAULT_PURPOSE, own, now, charge)
+                or self._leader(DEFAULT_PURPOSE, shared, now, charge)
+            )
+        cap = self._leader(MAX_PURPOSE, shared, now, None)
+        if leader is None or cap is None:
+            return leader or cap
+        return Limit(min(leader.amps, cap.amps), leader.phases)
+
+    def cap(self, now: datetime) -> float | None:
+        """Return the station's own limit, amperes per phase over all connectors."""
+        limit = self.limit(0, now, None)
+        return None if limit is None else limit.amps
+
+    def composite(
+        self, connector: int, now: datetime, duration_s: int, unit: str, charge: Charge | None
+    ) -> dict[str, Any]:
+        """Return the chargingSchedule of a GetCompositeSchedule.conf (§5.7)."""
+        until = now + timedelta(seconds=duration_s)
+        moments = {now}
+        for profile in self.installed:
+            edges = profile.edges(now, until, charge)
+            moments.update(moment for moment in edges if now < moment < until)
+        periods: list[dict[str, Any]] = []
+        for moment in sorted(moments):
+            limit = self.limit(connector, moment, charge) or Limit(self.abilities.max_current_a)
+            phases = min(limit.phases or self.abilities.phases, self.abilities.phases)
+            amps = min(limit.amps, self.abilities.max_current_a)
+            value = round(amps if unit == "A" else amps * phases * self.abilities.voltage_v, 1)
+            if not periods or (periods[-1]["limit"], periods[-1]["numberPhases"]) != (
+                value,
+                phases,
+            ):
+                start = int((moment - now).total_seconds())
+                periods.append({"startPeriod": start, "limit": value, "numberPhases": phases})
+        return {
+            "duration": duration_s,
+            "startSchedule": wire_time(now),
+            "chargingRateUnit": unit,
+            "chargingSchedulePeriod": periods,
+        }
+
+    def _leader(
+        self, purpose: str, among: Sequence[Profile], now: datetime, charge: Charge | None
+    ) -> Limit | None:
+        candidates = (profile for profile in among if profile.purpose == purpose)
+        for profile in sorted(candidates, key=lambda profile: profile.stack_level, reverse=True):
+            period = profile.period(now, charge)
+            if period is not None:
+                return self._in_amps(period, profile.unit)
+        return None
+
+    def _in_amps(self, period: Period, unit: str) -> Limit:
+        if unit == "A":
+            return Limit(period.limit, period.phases)
+        # Power is over all phases; without numberPhases the standard assumes three (§7.14).
+        phases = min(period.phases or 3, self.abilities.phases)
+        return Limit(period.limit / (phases * self.abilities.voltage_v), period.phases)
+
+
+def _replaces(new: Profile, old: Profile) -> bool:
+    """Whether a new profile takes the place of an old one (§3.13.2, §5.16)."""
+    return new.profile_id == old.profile_id or (
+        (new.connector, new.purpose, new.stack_level)
+        == (old.connector, old.purpose, old.stack_level)
+    )

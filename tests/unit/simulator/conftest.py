@@ -1,0 +1,53 @@
+"""A server, and stations that connect to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from simulator import Clock, Ocpp16Station, StationConfig
+
+from .server import Server
+
+FAST: dict[str, Any] = {
+    "tick_s": 0.01,
+    "call_timeout_s": 2.0,
+    "reconnect_s": 0.02,
+    "reconnect_max_s": 0.05,
+    "boot_retry_s": 0.02,
+    "reboot_s": 0.02,
+}
+
+type Dial = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def _sockets(socket_enabled: None) -> None:
+    """Allow sockets: these tests are about them."""
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with Server() as running:
+        yield running
+
+
+@pytest.fixture
+async def dial(server: Server) -> AsyncIterator[Dial]:
+    """Return a function that starts a station and waits until the server has accepted it."""
+    async with AsyncExitStack() as stack:
+
+        async def start(
+            *, ready: bool = True, clock: Clock | None = None, speed: float = 1.0, **options: Any
+        ) -> Ocpp16Station:
+            config = StationConfig("SIM-1", **{**FAST, **options})
+            station = Ocpp16Station(config, server.url, clock=clock or Clock(speed))
+            await stack.enter_async_context(station)
+            if ready:
+                await station.wait_for(lambda s: s.ready)
+            return station
+
+        yield start

@@ -1,0 +1,174 @@
+"""A central system just good enough to be on the other side of a simulated station."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+import itertools
+import json
+from typing import Any, Self
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+type Payload = dict[str, Any]
+
+
+class Server:
+    """Listens on a port of this machine; notes every frame and answers as the tests tell it to."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.received: list[tuple[str, Payload]] = []
+        """Action and payload of every call, in order."""
+        self.frames: list[Any] = []
+        """Every frame as it came in."""
+        self.ids: list[str] = []
+        """The message ids of `received`."""
+        self.answers: dict[str, Callable[[Payload], Any]] = {}
+        """Replaces the good answer to an action: a payload, a whole frame (list), None (silence)."""
+        self.tags: dict[str, Payload] = {}
+        """What is known about cards; the others are Accepted."""
+        self.password: str | None = None
+        self.authorizations: list[str | None] = []
+        self.paths: list[str] = []
+        self.subprotocols: tuple[str, ...] = ("ocpp1.6",)
+        self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self.pings = 0
+        self._ids = itertools.count(1)
+        self._transactions = itertools.count(7001)
+        self._known: dict[tuple[Any, ...], int] = {}
+        self._sockets: list[web.WebSocketResponse] = []
+        self._pending: dict[str, asyncio.Future[list[Any]]] = {}
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}"
+
+    def calls(self, action: str) -> list[Payload]:
+        return [payload for name, payload in self.received if name == action]
+
+    def statuses(self, connector: int = 1) -> list[str]:
+        return [
+            payload["status"]
+            for payload in self.calls("StatusNotification")
+            if payload["connectorId"] == connector
+        ]
+
+    async def call(self, action: str, payload: Payload) -> Payload:
+        """Call the station and return its answer's payload; AssertionError for a CALLERROR."""
+        frame = await self.call_frame(action, payload)
+        assert frame[0] == 3, frame
+        answer: Payload = frame[2]
+        return answer
+
+    async def call_frame(self, action: str, payload: Payload) -> list[Any]:
+        """Call the station and return the frame that it answers."""
+        message_id = f"s{next(self._ids)}"
+        future = self._pending[message_id] = asyncio.get_running_loop().create_future()
+        await self.send([2, message_id, action, payload])
+        async with asyncio.timeout(2):
+            return await future
+
+    async def send(self, data: str | bytes | list[Any]) -> None:
+        """Send anything to the station that connected last."""
+        socket = self._sockets[-1]
+        if isinstance(data, bytes):
+            await socket.send_bytes(data)
+        else:
+            await socket.send_str(data if isinstance(data, str) else json.dumps(data))
+
+    async def close_sockets(self, code: int = WSCloseCode.GOING_AWAY) -> None:
+        for socket in list(self._sockets):
+            await socket.close(code=code)
+
+    async def start(self) -> None:
+        """Listen, on the same port as before."""
+        app = web.Application()
+        app.router.add_get("/{identity}", self._serve)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self.close_sockets()
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        self.authorizations.append(request.headers.get("Authorization"))
+        self.paths.append(request.path)
+        if self.password is not None and self.authorizations[-1] != self.password:
+            return web.Response(status=401)
+        socket = web.WebSocketResponse(protocols=self.subprotocols, autoping=False, max_msg_size=0)
+        await socket.prepare(request)
+        self._sockets.append(socket)
+        try:
+            async for message in socket:
+                if message.type is WSMsgType.TEXT:
+                    await self._take(socket, message.data)
+                elif message.type is WSMsgType.BINARY:
+                    self.frames.append(message.data)
+                elif message.type is WSMsgType.PING:
+                    self.pings += 1
+                    await socket.pong(message.data)
+        finally:
+            self._sockets.remove(socket)
+        return socket
+
+    async def _take(self, socket: web.WebSocketResponse, text: str) -> None:
+        try:
+            frame = json.loads(text)
+        except ValueError, RecursionError:
+            self.frames.append(text)
+            return
+        self.frames.append(frame)
+        match frame:
+            case [2, str() as message_id, str() as action, dict() as payload]:
+                self.ids.append(message_id)
+                self.received.append((action, payload))
+                custom = self.answers.get(action)
+                answer = custom(payload) if custom else self._answer(action, payload)
+                if answer is not None:
+                    reply = answer if isinstance(answer, list) else [3, message_id, answer]
+                    reply = [message_id if part is ID else part for part in reply]
+                    await socket.send_str(json.dumps(reply))
+            case [3 | 4, str() as message_id, *_] if message_id in self._pending:
+                self._pending.pop(message_id).set_result(frame)
+
+    def _info(self, tag: str) -> Payload:
+        return self.tags.get(tag, {"status": "Accepted"})
+
+    def _answer(self, action: str, payload: Payload) -> Any:
+        now = self.now().isoformat().replace("+00:00", "Z")
+        if action == "BootNotification":
+            return {"status": "Accepted", "currentTime": now, "interval": 300}
+        if action == "Heartbeat":
+            return {"currentTime": now}
+        if action == "Authorize":
+            return {"idTagInfo": self._info(payload["idTag"])}
+        if action == "StartTransaction":
+            key = tuple(payload[name] for name in ("connectorId", "idTag", "timestamp", "meterStart"))
+            if key not in self._known:
+                self._known[key] = next(self._transactions)
+            return {
+                "transactionId": self._known[key],
+                "idTagInfo": self._info(payload["idTag"]),
+            }
+        if action in ("MeterValues", "StatusNotification", "StopTransaction"):
+            return {}
+        return [4, ID, "NotImplemented", "", {}]
+
+
+ID = object()
+"""Stands for the message id of the call in a custom frame."""
