@@ -1,5 +1,6 @@
 """Runs the site of a config entry: puts its parts together and keeps them in step with it."""
 
+import asyncio
 from collections.abc import Callable
 import logging
 from pathlib import Path
@@ -77,6 +78,7 @@ class Hub:
         )
         self.price = PriceFeed(hass, self.site)
         self._stop_serving: Callable[[], None] | None = None
+        self._running: asyncio.Task[None] | None = None
         self._disconnect: list[Callable[[], None]] = []
 
     async def start(self) -> None:
@@ -93,10 +95,14 @@ class Hub:
         )
         self._stop_serving = async_serve(self.hass, self.central)
         await self._open_port()
-        self.entry.async_create_background_task(self.hass, self.site.run(), "forecourt site")
+        self._running = self.hass.async_create_background_task(self.site.run(), "forecourt site")
 
     async def stop(self) -> None:
-        """Close every socket, then the books; leaves nothing behind."""
+        """Close every socket, then the books; leaves nothing behind and may be called twice."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+            self._running = None
         if self._stop_serving is not None:
             self._stop_serving()
             self._stop_serving = None
