@@ -5,7 +5,7 @@ nothing of it nor of Home Assistant.
 
 In a test::
 
-    from simulator import ManualClock, Clock, Ocpp16Station, RawClient, StationConfig
+    from simulator import Clock, ManualClock, Ocpp16Station, RawClient, StationConfig
 
     config = StationConfig("SIM-1", settings={"MeterValueSampleInterval": "1"})
     async with Ocpp16Station(config, "ws://127.0.0.1:9000", clock=Clock(speed=600)) as station:
@@ -18,30 +18,35 @@ In a test::
         await station.wait_for(lambda s: not len(s.outbox))     # everything delivered
         assert station.books.violations == []
 
-`Clock(speed)`: plant seconds per wall second. Only physics are accelerated: intervals, time-outs and
-time stamps of messages are wall time. `ManualClock(speed, start)` stands still until
+`Clock(speed)`: plant seconds per wall second. Only physics are accelerated: intervals, time-outs
+and time stamps of messages are wall time. `ManualClock(speed, start)` stands still until
 `await clock.advance(seconds)`. Several stations may share a clock.
 
 `StationConfig(identity, ...)`: see `simulator.ocpp16.config`; among others connectors, password,
-phases, max_current_a, rate_units, settings (configuration keys), call_timeout_s, reconnect_s.
+phases, max_current_a, feed_current_a, rate_units, settings (configuration keys), autostart_tag,
+call_timeout_s, reconnect_s.
 
-`Ocpp16Station(config, url, *, clock=None, books_file=None)`:
-    start(), stop(), async context manager
-    plug(connector, car, *, soc=0.3, target_soc=1.0), unplug(connector=1), tap(card, connector=None),
+`Ocpp16Station(config, url, *, clock=None, books_file=None)`::
+
+    start(), stop(), or as asynchronous context manager
+    plug(connector, car, *, soc=0.3, target_soc=1.0) -> Car, unplug(connector=1) -> Car
+    tap(card, connector=None) -> started | stopped | waiting (for the plug) | cancelled | refused
+                                 | busy (used by others) | ignored (no power, out of service)
     wake(connector=1), fault(name, **parameters), wait_for(condition, timeout=5.0), state()
-    attributes: books, settings, profiles, outbox, registration, online, ready, connectors,
-    connector(n) with status, transaction (transaction_id, id_tag, meter_start_wh), evse (register_wh,
-    power_w, currents_a, limit_a, offer_a, state, car, delivered_wh), operative, error_code
+    books, settings, profiles, outbox, registration, online, ready, connectors, connector(n)
 
-tap returns: started, stopped, waiting (for the plug), cancelled, refused, busy, ignored.
+A connector has status, transaction (transaction_id, id_tag, meter_start_wh), evse (register_wh,
+power_w, currents_a, limit_a, offer_a, phases_offered, state, car, delivered_wh), operative,
+error_code.
 
-Cars (`simulator.cars.CARS`): family 3 × 16 A, compact 1 × 32 A, city 1 × 16 A, two-phase 2 × 16 A,
-fast 3 × 32 A, picky (needs 8 A), sleeper and hybrid (asleep after 600 plant seconds without an offer;
-`wake`, replugging, a new transaction or Inoperative → Operative wakes them), veteran 1 × 10 A.
+Cars (`simulator.cars.CARS`): family 3 x 16 A, compact 1 x 32 A, city 1 x 16 A, two-phase 2 x 16 A,
+fast 3 x 32 A, picky (at least 8 A), sleeper and hybrid (asleep after 600 plant seconds without an
+offer; `wake`, replugging, a new transaction or Inoperative and Operative again wake them),
+veteran 1 x 10 A.
 
-Faults (`simulator.faults`; parameters with defaults)::
+Faults (`simulator.faults`) with their parameters and defaults::
 
-    drop {reset=false}                the socket vanishes without a close
+    drop {reset=false}                the socket vanishes without a close, and comes again
     offline {seconds=0}, online {}    no network; 0: until online
     freeze {seconds}                  the socket stays, but nothing is read, written or ponged
     reboot {}                         crash and boot
@@ -56,9 +61,10 @@ Faults (`simulator.faults`; parameters with defaults)::
     connector_error {connector=1, error_code="GroundFailure"}   NoError ends it
     no_answer {count=1}               the server's next calls stay unanswered
 
-`RawClient(url, identity, *, password=None, subprotocols=("ocpp1.6",))`: connect(), send(text | bytes |
-list), receive(timeout) → parsed frame or None when closed (then `close_code`), call(action, payload) →
-the answering frame, boot(), drop(reset=False), close().
+`RawClient(url, identity, *, password=None, subprotocols=("ocpp1.6",))`, an asynchronous context
+manager: connect(), send(text | bytes | list), receive(timeout) -> parsed frame, or None when closed
+(then see close_code), call(action, payload) -> the answering frame, boot(), drop(reset=False),
+close().
 
 Books (`station.books`, `books.as_dict()`), all energies Wh, times ISO 8601::
 
@@ -68,31 +74,31 @@ Books (`station.books`, `books.as_dict()`), all energies Wh, times ISO 8601::
     readings      number, connector, transaction (number), timestamp, register_wh (the truth),
                   reported_wh, context, state: queued | sent | confirmed | lost
     refused       card, status
-    violations    kind, detail: what the server did against the protocol (kinds: simulator.rpc; and
-                  wrong_subprotocol, bad_time, call_while_rejected, remote_transaction_while_pending,
-                  transaction_id_reused, transaction_id_changed)
+    violations    kind, detail: what the server did against the protocol (kinds: simulator.rpc, and
+                  wrong_subprotocol, bad_time, call_while_rejected,
+                  remote_transaction_while_pending, transaction_id_reused, transaction_id_changed)
     flash_writes  purpose, change: writes of persistent charging profiles
     notes         event and more
 
-In a file (`BooksFile(path)`, `--books`) the same as JSON lines `{"book", "station", "at", ...}`: plugged,
-unplugged, transaction (whole again after each change; the last of a number holds), reading, reading_state
-(number, state), refused, violation, flash_write, note.
+In a file (`BooksFile(path)`, `--books`) the same as JSON lines `{"book", "station", "at", ...}`:
+plugged, unplugged, transaction (whole again after each change; the last of a number holds),
+reading, reading_state (number, state), refused, violation, flash_write, note.
 
 As a process: `python -m simulator --station SIM-1 [--station SIM-2] --url ws://127.0.0.1:9000
 [--connectors 1] [--speed 60] [--control-port 0] [--books FILE] [--seed N] [--password P]
-[--set KEY=VALUE] ...`. It prints `{"event": "ready", "control_port": N, "stations": [...]}` and ends on
-SIGTERM. Control, JSON over HTTP on 127.0.0.1 (`station` may be left out if there is one; 400 and
-`{"error"}` say what is possible)::
+[--set KEY=VALUE] ...`. It prints `{"event": "ready", "control_port": N, "stations": [...]}` and
+ends on SIGTERM. Control is JSON over HTTP on 127.0.0.1; `station` may be left out if there is one
+only; 400 and `{"error"}` say what is possible::
 
-    POST /plug {station, connector=1, car="family", soc=0.3, target_soc=1.0}
-    POST /unplug {station, connector=1}      POST /wake {station, connector=1}
-    POST /tap {station, card, connector?} → {"result"}
-    POST /fault {station, fault, ...parameters}     POST /speed {speed}
-    GET /state → {"speed", "stations": {id: state}}     GET /books → {"stations": {id: books}}
-    GET /cars     GET /faults
+    POST /plug {station, connector=1, car="family", soc=0.3, target_soc=1.0} -> state
+    POST /unplug {station, connector=1} -> state      POST /wake {station, connector=1} -> state
+    POST /tap {station, card, connector?} -> {"result"}
+    POST /fault {station, fault, ...parameters}       POST /speed {speed}
+    GET /state -> {"speed", "stations": {id: state}}
+    GET /books -> {"stations": {id: books}}           GET /cars     GET /faults
 
-`ControlClient(port)` in `simulator.client` wraps these for scripts: plug, unplug, tap, wake, fault,
-speed, state, books, cars, faults, wait_for(station, timeout, connector, field=value, ...).
+`ControlClient(port)` wraps these for scripts: plug, unplug, tap, wake, fault, speed, state, books,
+cars, faults, and wait_for(station, timeout, connector, field=value, ...).
 """
 
 from .books import Books, BooksFile

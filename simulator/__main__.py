@@ -55,7 +55,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def configs(options: argparse.Namespace) -> list[StationConfig]:
-    """Return the stations that the command line asks for; ValueError for a setting without value."""
+    """Return the stations that the command line asks for; ValueError for a bad --set."""
     for pair in options.set:
         if "=" not in pair:
             raise ValueError(f"--set needs KEY=VALUE, not {pair!r}")
@@ -81,7 +81,7 @@ def configs(options: argparse.Namespace) -> list[StationConfig]:
 
 
 async def run(options: argparse.Namespace, stop: asyncio.Event) -> None:
-    """Run until `stop`; prints one JSON line when everything is up. OSError, ValueError if it cannot."""
+    """Run until `stop`; prints a JSON line when all is up. OSError, ValueError if it cannot be."""
     clock = Clock(options.speed)
     async with AsyncExitStack() as stack:
         file = stack.enter_context(BooksFile(options.books)) if options.books else None

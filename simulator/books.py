@@ -1,8 +1,9 @@
 """What really happened at a station, written down by the station's side.
 
-The books are the truth that a server's records are compared with: every plug-in with the energy that
-truly flowed, every transaction, every meter reading with what became of it, every refused card, and
-every time the server broke the protocol. Nothing in here comes from the server but transaction ids.
+The books are the truth that a server's records are compared with: every plug-in with the energy
+that truly flowed, every transaction, every meter reading with what became of it, every refused
+card, and every time the server broke the protocol. Nothing in here comes from the server but
+transaction ids.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class BooksFile:
 
     def __init__(self, path: Path | str) -> None:
         """Open the file for appending."""
-        self._file = Path(path).open("a", encoding="utf-8")
+        self._file = Path(path).open("a", encoding="utf-8")  # noqa: SIM115
 
     def append(self, line: Line) -> None:
         """Write one line and hand it to the operating system, so that a kill loses nothing."""
@@ -182,6 +183,7 @@ class Books:
         self,
         connector: int,
         transaction: Transaction | None,
+        *,
         timestamp: str,
         register_wh: int,
         reported_wh: int | None,

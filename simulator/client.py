@@ -68,7 +68,7 @@ class ControlClient:
     def wait_for(
         self, station: str, timeout: float = 10.0, connector: int = 1, **wanted: Any
     ) -> None:
-        """Wait until fields of a station or its connector have these values; TimeoutError if not."""
+        """Wait until fields of a station or connector have these values; TimeoutError if not."""
         end = time.monotonic() + timeout
         while True:
             state = self.state()[station]

@@ -8,11 +8,11 @@ import socket
 import struct
 from urllib.parse import quote
 
-from aiohttp import ClientSession, ClientWebSocketResponse, TCPConnector
+from aiohttp import ClientSession, ClientWebSocketResponse, ClientWSTimeout, TCPConnector
 
 
 def station_url(url: str, identity: str) -> str:
-    """Return the address of a station below the server's: the identity is the last part of the path."""
+    """Return the address of a station: the identity is the last part of the path."""
     return f"{url.rstrip('/')}/{quote(identity, safe='')}"
 
 
@@ -43,7 +43,7 @@ class Socket:
         subprotocols: tuple[str, ...] = ("ocpp1.6",),
         ping_s: float | None = None,
     ) -> Socket:
-        """Connect; aiohttp's ClientError (WSServerHandshakeError has the status) or OSError if not."""
+        """Connect. ClientError (WSServerHandshakeError has the status) or OSError if that fails."""
         session = ClientSession(connector=TCPConnector(limit=1))
         try:
             ws = await session.ws_connect(
@@ -52,6 +52,8 @@ class Socket:
                 headers=authorization(identity, password),
                 heartbeat=ping_s,
                 max_msg_size=0,
+                # A server that hangs does not answer a close either.
+                timeout=ClientWSTimeout(ws_close=2.0),
             )
         except BaseException:
             await session.close()
@@ -59,7 +61,7 @@ class Socket:
         return cls(session, ws)
 
     async def drop(self, *, reset: bool = False) -> None:
-        """Let the TCP connection vanish without a WebSocket close; `reset` sends RST instead of FIN."""
+        """Let TCP vanish without a WebSocket close; `reset` sends RST instead of FIN."""
         if reset:
             raw = self.ws.get_extra_info("socket")
             if raw is not None:

@@ -1,7 +1,7 @@
 """The control interface: HTTP with JSON on 127.0.0.1, for scripts, tests and people.
 
-Every answer is a JSON object. A request that makes no sense is answered 400 with `{"error": ...}`, which
-says what would be possible. The paths are listed in `simulator`.
+Every answer is a JSON object. A request that makes no sense is answered 400 with `{"error": ...}`,
+which says what would be possible. The paths are listed in `simulator`.
 """
 
 from __future__ import annotations
@@ -24,23 +24,29 @@ _LOCAL = "127.0.0.1"
 type Answer = dict[str, Any]
 
 
+class _RequestError(ValueError):
+    """A request that makes no sense."""
+
+
 class _Request:
     """The body of a request, read field by field."""
 
-    def __init__(self, body: Mapping[str, Any]) -> None:
-        self._rest = dict(body)
+    def __init__(self, body: object) -> None:
+        if not isinstance(body, dict):
+            raise _RequestError("the body must be a JSON object")
+        self._rest: Answer = dict(body)
 
     def take[T](self, name: str, kind: type[T], default: T | None = None) -> T:
-        """Return a field of this kind; ValueError if it is missing without default, or of another."""
+        """Return a field; ValueError if it is missing without a default, or of another kind."""
         if name not in self._rest:
             if default is None:
-                raise ValueError(f"{name} is missing ({kind.__name__})")
+                raise _RequestError(f"{name} is missing ({kind.__name__})")
             return default
         value = self._rest.pop(name)
         if kind is float and type(value) is int:
             value = float(value)
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise ValueError(f"{name} must be {kind.__name__}, not {value!r}")
+            raise _RequestError(f"{name} must be {kind.__name__}, not {value!r}")
         return value
 
     def has(self, name: str) -> bool:
@@ -53,7 +59,7 @@ class _Request:
     def end(self) -> None:
         """ValueError if there is a field that nobody knows."""
         if self._rest:
-            raise ValueError(f"unknown: {', '.join(self._rest)}")
+            raise _RequestError(f"unknown: {', '.join(self._rest)}")
 
 
 class ControlServer:
@@ -180,10 +186,7 @@ def _posted(
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(request: web.Request) -> web.Response:
         try:
-            body = await request.json()
-            if not isinstance(body, dict):
-                raise ValueError("the body must be a JSON object")
-            return web.json_response(await handler(_Request(body)))
+            return web.json_response(await handler(_Request(await request.json())))
         except (ValueError, ConnectionError) as err:
             return _bad(str(err))
 

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 import inspect
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+from .frames import LinkDownError, NoAnswerError, RpcError
 from .garbage import GARBAGE, make
-from .rpc import Link, LinkDownError, NoAnswerError, RpcError
+from .rpc import Link
 
 if TYPE_CHECKING:
     from .ocpp16.station import Ocpp16Station
@@ -19,20 +20,20 @@ type Fault = Callable[..., Awaitable[dict[str, Any] | None]]
 
 
 async def drop(station: Ocpp16Station, *, reset: bool = False) -> None:
-    """The socket vanishes without a WebSocket close; `reset`: with RST. The station connects again."""
-    await station.drop(reset=reset)
+    """The socket vanishes without a WebSocket close, and comes again; `reset`: with RST."""
+    await station.connection.drop(reset=reset)
 
 
 async def offline(station: Ocpp16Station, *, seconds: float = 0.0) -> None:
     """No network for wall seconds; 0: until `online`. The station queues and keeps on charging."""
-    await station.go_offline()
+    await station.connection.lose_network()
     if seconds > 0:
-        station.later(seconds, station.come_online)
+        station.later(seconds, lambda: _find_network(station))
 
 
 async def online(station: Ocpp16Station) -> None:
     """The network is back."""
-    station.come_online()
+    _find_network(station)
 
 
 async def freeze(station: Ocpp16Station, *, seconds: float) -> None:
@@ -72,7 +73,7 @@ async def duplicate(
 ) -> dict[str, Any] | None:
     """Send the last call of an action again and return the answer or error.
 
-    With its old message id, or a new one. `upcoming`: the next one goes out in two identical frames.
+    With its old message id, or a new one. `upcoming`: the next one goes out twice, at once.
     """
     link = _link(station)
     if upcoming:
@@ -90,18 +91,18 @@ async def lose_reading(station: Ocpp16Station, *, count: int = 1) -> None:
 
 
 async def skew_clock(station: Ocpp16Station, *, seconds: float) -> None:
-    """The station's clock goes wrong by seconds, and stays so however often it is set; 0 ends it."""
+    """The station's clock is wrong by seconds however often it is set; 0 ends it."""
     station.time.skew_s = seconds
 
 
 async def register_zero(station: Ocpp16Station, *, connector: int = 1, count: int = 1) -> None:
     """The register shows 0 in the next readings of a connector."""
-    station.connector(connector).meter_faults.zero_samples = count
+    station.connector(connector).readings.faults.zero_samples = count
 
 
 async def session_register(station: Ocpp16Station, *, connector: int = 1, on: bool = True) -> None:
     """The register in MeterValues counts from the start of the transaction."""
-    station.connector(connector).meter_faults.session_relative = on
+    station.connector(connector).readings.faults.session_relative = on
 
 
 async def replace_meter(
@@ -123,7 +124,7 @@ async def connector_error(
 
 async def no_answer(station: Ocpp16Station, *, count: int = 1) -> None:
     """The next calls of the server stay unanswered."""
-    station.silent_calls = count
+    station.commands.silent_calls = count
 
 
 ERROR_CODES = frozenset(
@@ -215,6 +216,11 @@ def _parameters(fault: Fault) -> dict[str, inspect.Parameter]:
         for name, one in inspect.signature(fault).parameters.items()
         if one.kind is inspect.Parameter.KEYWORD_ONLY
     }
+
+
+def _find_network(station: Ocpp16Station) -> None:
+    if station.powered:
+        station.connection.find_network()
 
 
 def _link(station: Ocpp16Station) -> Link:

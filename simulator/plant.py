@@ -1,8 +1,8 @@
 """The power side of one outlet: control pilot, contactor, cable, meter. No I/O, no clock.
 
-`Evse.step(dt_s)` moves it through time. Currents are amperes per phase, power is watts, the register
-is whole watt-hours over the meter's lifetime. States are those of IEC 61851-1: A no car, B car that
-does not charge, C charging, D charging with ventilation, E fault, F outlet not available.
+`Evse.step(dt_s)` moves it through time. Currents are amperes per phase, power is watts, the
+register is whole watt-hours over the meter's lifetime. States are those of IEC 61851-1: A no car,
+B car that does not charge, C charging, D charging with ventilation, E fault, F out of service.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Evse:
 
     @property
     def available(self) -> bool:
-        """Whether the outlet is in service; else the pilot is in state F, which wakes a car after."""
+        """Whether the outlet is in service; else the pilot is in state F, which wakes a car."""
         return self._available
 
     @available.setter

@@ -1,11 +1,10 @@
 """OCPP-J's remote procedure calls over a WebSocket, seen from a station (OCPP-J 1.6 §4).
 
-Besides carrying calls both ways, a link watches the other side: answers that break the schema, answers
-nobody asked for, overlapping calls, message ids used twice. It tells them to `on_violation(kind, detail)`:
-
-`malformed_frame`, `binary_frame`, `unknown_message_type`, `unknown_message_id`, `invalid_message_id`,
-`reused_message_id`, `overlapping_calls`, `invalid_request`, `invalid_response`, `unknown_action`,
-`unknown_error_code`, `no_answer`.
+Besides carrying calls both ways, a link watches the other side: answers that break the schema,
+answers nobody asked for, overlapping calls, message ids used twice. It tells them to
+`on_violation(kind, detail)`, the kinds being malformed_frame, binary_frame, unknown_message_type,
+unknown_message_id, invalid_message_id, reused_message_id, overlapping_calls, invalid_request,
+invalid_response, unknown_action, unknown_error_code and no_answer.
 """
 
 from __future__ import annotations
@@ -13,118 +12,35 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
-import json
 import logging
 import time
-from typing import Any
 import uuid
 
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
 from . import schemas
+from .frames import (
+    ERROR_CODES,
+    Call,
+    Failure,
+    FrameError,
+    LinkDownError,
+    NoAnswerError,
+    Payload,
+    Result,
+    RpcError,
+    decode,
+    encode,
+)
 
-type Payload = dict[str, Any]
 type FollowUp = Callable[[], Awaitable[None]]
 type Handler = Callable[[str, Payload], Awaitable[tuple[Payload, FollowUp | None] | None]]
 """Answers a call with a payload and what to do once that is sent; None stays silent."""
 
-ERROR_CODES = frozenset(
-    {
-        "NotImplemented",
-        "NotSupported",
-        "InternalError",
-        "ProtocolError",
-        "SecurityError",
-        "FormationViolation",
-        "PropertyConstraintViolation",
-        "OccurenceConstraintViolation",
-        "TypeConstraintViolation",
-        "GenericError",
-    }
-)
 _OVERLAP_S = 10.0
 """A call unanswered for longer may have timed out on the other side, which may then go on."""
 _MAX_ID = 36
 _LOGGER = logging.getLogger(__name__)
-
-
-class RpcError(Exception):
-    """A CALLERROR, received or to be sent."""
-
-    def __init__(self, code: str, description: str = "") -> None:
-        """Make an error with one of `ERROR_CODES`."""
-        super().__init__(f"{code}: {description}")
-        self.code = code
-        self.description = description
-
-
-class LinkDownError(ConnectionError):
-    """The socket is gone; whether the server has the message is unknown."""
-
-
-class NoAnswerError(TimeoutError):
-    """The server did not answer in time."""
-
-
-class FrameError(ValueError):
-    """A text that is no OCPP-J message."""
-
-    def __init__(self, kind: str, detail: str) -> None:
-        """Make an error of one of the kinds of violation."""
-        super().__init__(detail)
-        self.kind = kind
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A request."""
-
-    message_id: str
-    action: str
-    payload: Payload
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A good answer."""
-
-    message_id: str
-    payload: Payload
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A CALLERROR."""
-
-    message_id: str
-    code: str
-    description: str
-
-
-def encode(*parts: object) -> str:
-    """Write a frame, compact: some real peers can read nothing else."""
-    return json.dumps(parts, separators=(",", ":"))
-
-
-def decode(text: str) -> Call | Result | Failure:
-    """Read a frame; FrameError says what is wrong with it."""
-    try:
-        frame = json.loads(text)
-    except ValueError as err:
-        raise FrameError("malformed_frame", f"no JSON: {err}") from err
-    match frame:
-        case [2, str() as message_id, str() as action, dict() as payload]:
-            return Call(message_id, action, payload)
-        case [3, str() as message_id, dict() as payload]:
-            return Result(message_id, payload)
-        case [4, str() as message_id, str() as code, str() as description, dict()]:
-            return Failure(message_id, code, description)
-        case [2 | 3 | 4, *_]:
-            raise FrameError("malformed_frame", f"wrong elements: {text[:200]}")
-        case [int() as kind, *_]:
-            raise FrameError("unknown_message_type", str(kind))
-    raise FrameError("malformed_frame", f"no message: {text[:200]}")
 
 
 class Link:

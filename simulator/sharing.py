@@ -10,8 +10,8 @@ from .plant import MIN_OFFER_A
 def share(wanted_a: Sequence[float], budget_a: float) -> list[float]:
     """Divide amperes per phase among outlets that want some, in order of seniority.
 
-    Nobody gets more than wanted, the sum never exceeds the budget, the rest is equal. Who cannot get
-    the 6 A that a car needs at least gets nothing, the last to come first.
+    Nobody gets more than wanted, the sum never exceeds the budget, the rest is equal. Who cannot
+    get the 6 A that a car needs at least gets nothing, the last to come first.
     """
     served = [number for number, wanted in enumerate(wanted_a) if wanted >= MIN_OFFER_A]
     while served and budget_a / len(served) < MIN_OFFER_A:

@@ -44,7 +44,7 @@ class LocalAuth:
     def update(
         self, version: int, kind: str, entries: list[dict[str, Any]]
     ) -> Literal["Accepted", "Failed", "VersionMismatch"]:
-        """Take in a SendLocalList: a Full list, or a Differential one with additions and removals."""
+        """Take in a SendLocalList: Full, or Differential with additions and removals."""
         if len(entries) > self._send_max:
             return "Failed"
         given = {entry["idTag"].casefold(): entry.get("idTagInfo") for entry in entries}

@@ -1,13 +1,15 @@
-"""The card reader: who may charge, asked of the server or decided without it (OCPP 1.6 §3.5, §4.1)."""
+"""The card reader: who may charge, by the server or without it (OCPP 1.6 §3.5, §4.1)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from ..rpc import Link, LinkDownError, NoAnswerError, RpcError
+from ..frames import LinkDownError, NoAnswerError, RpcError
+from ..rpc import Link
 from .authorisation import IdTagInfo
-from .connector import Connector, Internals
+from .connector import Connector
+from .internals import Internals
 
 type TapResult = Literal["started", "stopped", "waiting", "cancelled", "refused", "busy", "ignored"]
 """What a tap led to: a transaction, its end, waiting for the plug, taking that back, a card that is
@@ -29,7 +31,7 @@ class CardReader:
         self._ready_link = ready_link
 
     async def tap(self, card: str, connector: Connector | None = None) -> TapResult:
-        """Hold a card to the reader; without a connector the station finds the one that is meant."""
+        """Hold a card to the reader; without a connector the station finds the right one."""
         among = [connector] if connector is not None else list(self._connectors.values())
         if not any(one.evse.powered for one in among):
             return "ignored"
@@ -43,6 +45,9 @@ class CardReader:
                 return "cancelled"
         if not any(one.usable or one.transaction is not None for one in among):
             return "ignored"
+        return await self._tap_unknown(card, among)
+
+    async def _tap_unknown(self, card: str, among: list[Connector]) -> TapResult:
         info = await self.authorise(card)
         if info["status"] != "Accepted":
             self._in.books.card_refused(card, info["status"])
@@ -55,7 +60,7 @@ class CardReader:
         return "started" if chosen.transaction is not None else "waiting"
 
     async def authorise(self, card: str) -> IdTagInfo:
-        """Return the idTagInfo of a card, from the server if it can be reached and must be asked."""
+        """Return the idTagInfo of a card, from the server if it must be asked and can."""
         settings = self._in.settings
         known = self._in.local_auth.known(
             card,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ..rpc import FollowUp, Payload, RpcError
+from ..frames import Payload, RpcError
+from ..rpc import FollowUp
 from .connector import Connector
-from .profiles import PERSISTENT, TX_PURPOSE, Profile, ProfileError
+from .profile import PERSISTENT, TX_PURPOSE, Profile, ProfileError
 
 if TYPE_CHECKING:
     from .station import Ocpp16Station
@@ -39,6 +41,8 @@ class Commands:
         """Serve this station."""
         self._station = station
         self._in = station.internals
+        self.silent_calls = 0
+        """So many calls of the server to come stay unanswered."""
         self._handlers: dict[str, Callable[[Payload], Answer]] = {
             "ChangeAvailability": self._change_availability,
             "ChangeConfiguration": self._change_configuration,
@@ -60,8 +64,8 @@ class Commands:
     async def handle(self, action: str, payload: Payload) -> Answer | None:
         """Answer one call; None stays silent. RpcError becomes a CALLERROR."""
         station = self._station
-        if station.silent_calls > 0:
-            station.silent_calls -= 1
+        if self.silent_calls > 0:
+            self.silent_calls -= 1
             return None
         if station.registration == "Rejected":
             self._in.books.violation("call_while_rejected", action)
@@ -109,8 +113,18 @@ class Commands:
         key, value = payload["key"], payload["value"]
         status = self._in.settings.change(key, value)
         if status == "Accepted" and key == "AuthorizationKey":
-            return {"status": status}, self._station.use_new_password
+            return {"status": status}, self._use_new_password
         return {"status": status}, None
+
+    async def _use_new_password(self) -> None:
+        """Connect again with the AuthorizationKey that the server has set."""
+        key = self._in.settings.text("AuthorizationKey")
+        connection = self._station.connection
+        connection.password = key
+        if self._in.config.authorization_key_hex:
+            with suppress(ValueError):
+                connection.password = bytes.fromhex(key)
+        self._station.spawn(connection.close())
 
     def _get_configuration(self, payload: Payload) -> Answer:
         return self._in.settings.report(payload.get("key")), None
@@ -196,8 +210,34 @@ class Commands:
         message, number = payload["requestedMessage"], payload.get("connectorId")
         if number is not None and number != 0 and self._connector(number) is None:
             return {"status": "Rejected"}, None
-        follow_up = self._station.triggered(message, number)
+        follow_up = self._triggered(message, number)
         return {"status": "NotImplemented" if follow_up is None else "Accepted"}, follow_up
+
+    def _triggered(self, message: str, number: int | None) -> FollowUp | None:
+        """Return what a trigger sets off; None if this station cannot."""
+        connection, connectors = self._station.connection, self._station.connectors
+
+        async def readings() -> None:
+            for one in [connectors[number]] if number else connectors.values():
+                if (message := one.readings.message("Trigger")) is not None:
+                    await self._in.outbox.send_now(connection.own_link(), message)
+
+        async def statuses() -> None:
+            for one in [number] if number is not None else [0, *connectors]:
+                payload = self._station.statuses.payload(one)
+                await connection.own_link().call("StatusNotification", payload)
+
+        async def idle(action: str) -> None:
+            await connection.own_link().call(action, {"status": "Idle"})
+
+        return {
+            "BootNotification": connection.boot_again,
+            "Heartbeat": connection.heartbeat,
+            "MeterValues": readings,
+            "StatusNotification": statuses,
+            "DiagnosticsStatusNotification": lambda: idle("DiagnosticsStatusNotification"),
+            "FirmwareStatusNotification": lambda: idle("FirmwareStatusNotification"),
+        }.get(message)
 
     # --- Local list -------------------------------------------------------------------------------
 

@@ -48,7 +48,7 @@ class StationConfig:
     phase_switching: bool = True
     """Whether numberPhases of a charging profile is obeyed."""
     begin_end_readings: bool = True
-    """Sends a MeterValues with Transaction.Begin and one with Transaction.End around the samples."""
+    """Sends a MeterValues with Transaction.Begin before the samples and one with .End after."""
     pilot_toggle_on_start: bool = True
     """Wakes the car when a transaction starts."""
     battery_backed_clock: bool = True
@@ -60,7 +60,7 @@ class StationConfig:
     unknown_transaction_id: int = -1
     """Stands in a StopTransaction whose StartTransaction had to be given up."""
     authorization_key_hex: bool = True
-    """Whether an AuthorizationKey of hexadecimal digits is decoded before it is sent as password."""
+    """Whether an AuthorizationKey of hexadecimal digits is decoded before it is used."""
     validate: bool = True
     """Whether every frame is checked against the schemas; turn it off only to measure speed."""
 

@@ -1,76 +1,19 @@
-"""One connector: the car on it, who may charge, the transaction, the status that follows from these."""
+"""One connector: the car on it, who may charge, the transaction, and the status of all that."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from .. import books
-from ..books import Books
 from ..cars import Car
-from ..clock import Clock, StationClock, wire_time
+from ..clock import wire_time
+from ..frames import Payload
 from ..plant import MIN_OFFER_A, Evse, PlugState
-from ..rpc import Payload
-from .authorisation import LocalAuth
-from .config import StationConfig
-from .metering import MeterFaults, Sample, read
-from .outbox import Message, Outbox
-from .profiles import Charge, Profile, Profiles
-from .settings import Settings
-
-_MAX_TRANSACTION_DATA = 1000
-
-
-@dataclass(slots=True)
-class Internals:
-    """What the parts of a station share."""
-
-    config: StationConfig
-    clock: Clock
-    time: StationClock
-    books: Books
-    settings: Settings
-    outbox: Outbox
-    profiles: Profiles
-    local_auth: LocalAuth
-    advance: Callable[[], None]
-    """Brings the plant up to now."""
-    changed: Callable[[], None]
-    """Applies limits and reports statuses after something has happened."""
-    lose_readings: int = 0
-    """So many MeterValues to come get lost."""
-
-
-@dataclass(slots=True)
-class Transaction:
-    """A running transaction."""
-
-    record: books.Transaction
-    id_tag: str
-    parent_id_tag: str | None
-    started: datetime
-    meter_start_wh: int
-    next_sample: float
-    suspended: bool = False
-    """The server does not know the tag, but the transaction goes on without energy."""
-    data: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def transaction_id(self) -> int | None:
-        """The server's id; None until it has answered."""
-        return self.record.transaction_id
-
-
-@dataclass(slots=True)
-class Grant:
-    """Somebody may charge as soon as there is a car."""
-
-    id_tag: str
-    parent_id_tag: str | None
-    profile: Profile | None
-    until: float
+from .internals import Grant, Internals, Transaction
+from .outbox import Message
+from .profile import Charge, Profile
+from .readings import Readings
 
 
 class Connector:
@@ -87,7 +30,7 @@ class Connector:
             voltage_v=config.voltage_v,
             register_wh=config.register_wh,
         )
-        self.meter_faults = MeterFaults()
+        self.readings = Readings(internals, number, self.evse, lambda: self.transaction)
         self.transaction: Transaction | None = None
         self.grant: Grant | None = None
         self.operative = True
@@ -107,7 +50,7 @@ class Connector:
             if self.evse.state in (PlugState.C, PlugState.D):
                 return "Charging"
             unplugged = self.evse.car is None
-            offered = self.evse.limit_a >= MIN_OFFER_A and not self.transaction.suspended
+            offered = self.evse.limit_a >= MIN_OFFER_A and not self.suspended
             return "SuspendedEV" if offered or unplugged else "SuspendedEVSE"
         if not self.operative:
             return "Unavailable"
@@ -120,6 +63,16 @@ class Connector:
         """The transaction as charging profiles see it."""
         running = self.transaction
         return None if running is None else Charge(running.started, running.transaction_id)
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the transaction goes on without energy, because the server refused its tag."""
+        return self.transaction is not None and self.transaction.suspended
+
+    @property
+    def seniority(self) -> int:
+        """Grows with the start of the transaction; 0 without one."""
+        return 0 if self.transaction is None else self.transaction.record.number
 
     @property
     def usable(self) -> bool:
@@ -150,9 +103,8 @@ class Connector:
         if self._plug_in is not None:
             self._in.books.unplugged(self._plug_in, self.evse.delivered_wh)
         self.finished = False
-        if self.evse.powered and self.transaction is not None:
-            if self._in.settings.flag("StopTransactionOnEVSideDisconnect"):
-                self.stop("EVDisconnected")
+        if self.evse.powered and self._in.settings.flag("StopTransactionOnEVSideDisconnect"):
+            self.stop("EVDisconnected")
         self._in.changed()
         return car
 
@@ -199,9 +151,7 @@ class Connector:
             and self.evse.car.asleep
         ):
             self.evse.toggle_pilot()
-        if self._in.config.begin_end_readings:
-            self.send_reading("Transaction.Begin")
-        self._collect("Transaction.Begin")
+        self.readings.take("Transaction.Begin")
         self._in.changed()
 
     def stop(self, reason: str, *, id_tag: str | None = None, at: datetime | None = None) -> None:
@@ -210,9 +160,7 @@ class Connector:
         running = self.transaction
         if running is None:
             return
-        if self._in.config.begin_end_readings:
-            self.send_reading("Transaction.End", at=at)
-        self._collect("Transaction.End", at=at)
+        self.readings.take("Transaction.End", at=at)
         self.evse.energised = False
         self.transaction = None
         self.finished = self.evse.car is not None
@@ -264,72 +212,41 @@ class Connector:
         self.evse.faulted = error_code != "NoError"
         self._in.changed()
 
+    def power_up(self) -> None:
+        """Forget what no memory keeps."""
+        self.grant = None
+        self.finished = False
+
     def tick(self) -> None:
         """Do what time asks for: the next sample, the end of a grant."""
         now = self._in.clock.now()
         if self.grant is not None and now >= self.grant.until:
             self._in.books.note("connection_timeout", connector=self.number, card=self.grant.id_tag)
             self.grant = None
-        running = self.transaction
-        interval = self._in.settings.number("MeterValueSampleInterval")
-        if running is None or interval == 0:
-            return
-        if running.next_sample > now + interval:  # the interval has been shortened
-            running.next_sample = now
-        if now >= running.next_sample:
-            running.next_sample = max(running.next_sample + interval, now)
-            self.send_reading("Sample.Periodic")
-            self._collect("Sample.Periodic")
+        self.readings.tick()
 
-    def send_reading(self, context: str, *, at: datetime | None = None) -> None:
-        """Read the meter and queue a MeterValues for the running transaction."""
-        message = self.reading(context, at=at)
-        if message is None:
-            return
-        if self._in.lose_readings > 0:
-            self._in.lose_readings -= 1
-            for entry in message.readings:
-                self._in.books.mark(entry, "lost")
-        else:
-            self._in.outbox.put(message)
-
-    def reading(self, context: str, *, at: datetime | None = None) -> Message | None:
-        """Read the meter and return the MeterValues; None if nothing is to be measured."""
-        self._in.advance()
-        aligned = context == "Sample.Clock"
-        key = "MeterValuesAlignedData" if aligned else "MeterValuesSampledData"
-        running = self.transaction
-        timestamp = wire_time(at or self._in.time.now())
-        start = None if running is None else running.meter_start_wh
-        samples, reported = read(
-            self.evse, self._in.settings.names(key), context, self.meter_faults, start
-        )
-        if not samples:
-            return None
-        record = None if running is None else running.record
-        entry = self._in.books.reading(
-            self.number, record, timestamp, self.evse.register_wh, reported, context
-        )
-        payload: Payload = {"connectorId": self.number, "meterValue": [_value(timestamp, samples)]}
-
-        def fill(payload: Payload) -> None:
-            # Until StartTransaction is answered there is no id; in the queue its turn comes before.
-            if running is not None and running.transaction_id is not None:
-                payload["transactionId"] = running.transaction_id
-
-        return Message("MeterValues", payload, fill, readings=[entry])
-
-    def _collect(self, context: str, *, at: datetime | None = None) -> None:
-        """Keep a sample for StopTransaction.transactionData, if that is configured."""
-        running = self.transaction
-        names = self._in.settings.names("StopTxnSampledData")
-        if running is None or not names:
-            return
-        if len(running.data) >= _MAX_TRANSACTION_DATA and context == "Sample.Periodic":
-            return
-        samples, _ = read(self.evse, names, context, MeterFaults(), None)
-        if samples:
-            running.data.append(_value(wire_time(at or self._in.time.now()), samples))
+    def state(self) -> dict[str, Any]:
+        """Return a snapshot, ready for JSON."""
+        evse, car, running = self.evse, self.evse.car, self.transaction
+        return {
+            "connector": self.number,
+            "status": self.status,
+            "error_code": self.error_code,
+            "plug_state": str(evse.state),
+            "car": None if car is None else car.model.name,
+            "soc": None if car is None else round(car.soc, 4),
+            "asleep": None if car is None else car.asleep,
+            "limit_a": round(evse.limit_a, 2),
+            "offer_a": round(evse.offer_a, 2),
+            "phases_offered": evse.phases_offered,
+            "currents_a": [round(current, 2) for current in evse.currents_a],
+            "power_w": round(evse.power_w, 1),
+            "register_wh": evse.register_wh,
+            "delivered_wh": round(evse.delivered_wh, 3),
+            "transaction_id": None if running is None else running.transaction_id,
+            "id_tag": None if running is None else running.id_tag,
+            "waiting_for_plug": self.grant is not None,
+        }
 
     def _start_answered(self, running: Transaction, answer: Payload) -> None:
         info = answer["idTagInfo"]
@@ -351,7 +268,3 @@ class Connector:
         self._in.books.stop_answered(running.record)
         if "idTagInfo" in answer:
             self._in.local_auth.remember(running.id_tag, answer["idTagInfo"])
-
-
-def _value(timestamp: str, samples: list[Sample]) -> dict[str, Any]:
-    return {"timestamp": timestamp, "sampledValue": samples}

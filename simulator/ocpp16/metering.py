@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from ..plant import Evse
 
@@ -44,7 +43,7 @@ MEASURANDS = frozenset(_ALL)
 
 @dataclass(slots=True)
 class MeterFaults:
-    """What is wrong with the register in MeterValues; StartTransaction and StopTransaction are right."""
+    """What is wrong with the register in MeterValues; meterStart and meterStop are right."""
 
     zero_samples: int = 0
     """So many samples to come show 0."""
@@ -59,12 +58,13 @@ def read(
     faults: MeterFaults,
     meter_start_wh: int | None,
 ) -> tuple[list[Sample], int | None]:
-    """Return the sampledValue list and the register in it, None if it is not among the measurands."""
+    """Return the sampledValue list and the register in it, None without that measurand."""
     samples: list[Sample] = []
     reported: int | None = None
     for name in measurands:
         measurand = _ALL[name]
-        for phase, value in measurand.read(evse):
+        for phase, true in measurand.read(evse):
+            value = true
             if name == REGISTER:
                 reported = _register(evse, faults, meter_start_wh)
                 value = str(reported)

@@ -1,10 +1,10 @@
 """The queue of transaction-related messages (OCPP 1.6 §3.7, §9.1).
 
 StartTransaction, MeterValues and StopTransaction reach the server in the order in which they came
-about, however long the station is offline. A message that the server fails to process is tried again,
-TransactionMessageAttempts times; the wait is TransactionMessageRetryInterval times the number of
-transmissions so far. A message whose answer got lost with the connection is sent again, with a new
-message id and the same payload; that costs no attempt.
+about, however long the station is offline. A message that the server fails to process is tried
+again, TransactionMessageAttempts times in all; the wait is TransactionMessageRetryInterval times
+the number of failures so far. A message whose answer got lost with the connection is sent again,
+with a new message id and the same payload; that costs no attempt.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from dataclasses import dataclass, field
 
 from ..books import Books, Reading
 from ..clock import Clock
-from ..rpc import Link, NoAnswerError, Payload, RpcError
+from ..frames import NoAnswerError, Payload, RpcError
+from ..rpc import Link
 
 
 @dataclass(slots=True)
 class Message:
-    """A message that waits. `fill` completes the payload with what is known only when it is its turn."""
+    """A message that waits; `fill` adds to the payload what is known only at its turn."""
 
     action: str
     payload: Payload
     fill: Callable[[Payload], None] | None = None
     answered: Callable[[Payload], None] | None = None
     readings: list[Reading] = field(default_factory=list)
-    transmissions: int = 0
     failures: int = 0
 
 
@@ -54,19 +54,14 @@ class Outbox:
     async def deliver(
         self, link: Link, attempts: Callable[[], int], retry_interval_s: Callable[[], float]
     ) -> None:
-        """Send what there is and what comes, for ever. LinkDownError when the connection is gone."""
+        """Send what there is and what comes, for ever. LinkDownError ends it."""
         while True:
             while not self._messages:
                 self._filled.clear()
                 await self._filled.wait()
             message = self._messages[0]
-            if message.fill is not None:
-                message.fill(message.payload)
-                message.fill = None
-            message.transmissions += 1
-            self._mark_sent(message)
             try:
-                answer = await link.call(message.action, message.payload)
+                answer = await self.send_now(link, message)
             except (RpcError, NoAnswerError) as err:
                 message.failures += 1
                 if message.failures >= attempts():
@@ -75,15 +70,21 @@ class Outbox:
                     await self._clock.sleep(retry_interval_s() * message.failures)
                 continue
             self._messages.popleft()
-            for reading in message.readings:
-                self._books.mark(reading, "confirmed")
             if message.answered is not None:
                 message.answered(answer)
 
-    def _mark_sent(self, message: Message) -> None:
+    async def send_now(self, link: Link, message: Message) -> Payload:
+        """Send a message past the queue and return the answer; errors as `Link.call`."""
+        if message.fill is not None:
+            message.fill(message.payload)
+            message.fill = None
         for reading in message.readings:
             if reading.state == "queued":
                 self._books.mark(reading, "sent")
+        answer = await link.call(message.action, message.payload)
+        for reading in message.readings:
+            self._books.mark(reading, "confirmed")
+        return answer
 
     def _give_up(self, message: Message, why: str) -> None:
         self._messages.popleft()

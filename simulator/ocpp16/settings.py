@@ -25,7 +25,7 @@ class Settings:
     """The keys of one station. They survive a reboot."""
 
     def __init__(self, config: StationConfig) -> None:
-        """Set defaults, then what the configuration says; ValueError for an unknown key or bad value."""
+        """Set the defaults, then what `config` says; ValueError for a bad key or value."""
         self._keys = _defaults(config)
         for name, value in config.settings.items():
             key = self._keys.get(name)
@@ -65,9 +65,7 @@ class Settings:
 
     def report(self, wanted: list[str] | None) -> dict[str, Any]:
         """Answer a GetConfiguration (§5.8): all keys, or those wanted."""
-        names = (
-            [name for name, key in self._keys.items() if not key.hidden] if not wanted else wanted
-        )
+        names = wanted or [name for name, key in self._keys.items() if not key.hidden]
         found = [name for name in names if name in self._keys]
         answer: dict[str, Any] = {"configurationKey": [self._entry(name) for name in found]}
         unknown = [name for name in names if name not in self._keys]

@@ -26,7 +26,7 @@ class Server:
         self.ids: list[str] = []
         """The message ids of `received`."""
         self.answers: dict[str, Callable[[Payload], Any]] = {}
-        """Replaces the good answer to an action: a payload, a whole frame (list), None (silence)."""
+        """Replace the good answer to an action: a payload, a whole frame (list), None (silence)."""
         self.tags: dict[str, Payload] = {}
         """What is known about cards; the others are Accepted."""
         self.password: str | None = None
@@ -158,7 +158,9 @@ class Server:
         if action == "Authorize":
             return {"idTagInfo": self._info(payload["idTag"])}
         if action == "StartTransaction":
-            key = tuple(payload[name] for name in ("connectorId", "idTag", "timestamp", "meterStart"))
+            key = tuple(
+                payload[name] for name in ("connectorId", "idTag", "timestamp", "meterStart")
+            )
             if key not in self._known:
                 self._known[key] = next(self._transactions)
             return {

@@ -1,0 +1,244 @@
+"""How a station comes to a server that has accepted it, and comes back after losing it.
+
+Dialling with back-off, Basic auth and subprotocol; BootNotification until it is accepted; then
+three streams side by side: statuses, heartbeats and transaction messages (OCPP 1.6 §4.2, §4.6).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+import itertools
+import random
+import uuid
+
+from aiohttp import ClientError
+
+from ..clock import parse_time
+from ..connect import Socket
+from ..frames import LinkDownError, NoAnswerError, RpcError
+from ..rpc import Handler, Link
+from .internals import Internals
+from .statuses import Statuses
+
+
+class Connection:
+    """The way of one station to its server."""
+
+    def __init__(
+        self,
+        internals: Internals,
+        url: str,
+        handler: Handler,
+        statuses: Statuses,
+        on_ready: Callable[[], None],
+    ) -> None:
+        """`handler` answers the server's calls, `on_ready` is called whenever the way is free."""
+        self._in = internals
+        self._config = internals.config
+        self._url = url
+        self._handler = handler
+        self._statuses = statuses
+        self._on_ready = on_ready
+        self._random = random.Random(self._config.seed)
+        self._socket: Socket | None = None
+        self._network = asyncio.Event()
+        self._network.set()
+        self._not_before = 0.0
+        self._boot_now = asyncio.Event()
+        self._next_heartbeat = 0.0
+        self.password = self._config.password
+        self.registration: str | None = None
+        """The server's last word on BootNotification; None since power-up."""
+        self.link: Link | None = None
+        """The link, while there is one."""
+        self.ready_link: Link | None = None
+        """The link, while the server has accepted the station."""
+        self.last_error: str | None = None
+        """Why the last attempt to connect failed."""
+
+    def own_link(self) -> Link:
+        """Return the link; LinkDownError if there is none."""
+        if self.link is None:
+            raise LinkDownError("connection lost")
+        return self.link
+
+    async def drop(self, *, reset: bool = False) -> None:
+        """Tear the connection away without a close."""
+        if self._socket is not None:
+            await self._socket.drop(reset=reset)
+
+    async def close(self) -> None:
+        """Close the connection politely; it comes again."""
+        if self._socket is not None:
+            await self._socket.close()
+
+    async def lose_network(self) -> None:
+        """Drop the connection and do not dial until `find_network`."""
+        self._network.clear()
+        await self.drop()
+
+    def find_network(self) -> None:
+        """Dial again."""
+        self._network.set()
+
+    def power_up(self) -> None:
+        """Forget the registration, and dial only when the reboot is over."""
+        self.registration = None
+        self._not_before = self._in.clock.now() + self._config.reboot_s
+
+    async def boot_again(self) -> None:
+        """Send a BootNotification because the server asked for it."""
+        if self.registration == "Accepted":
+            await self._announce(self.own_link())
+        else:
+            self._boot_now.set()
+
+    async def heartbeat(self) -> None:
+        """Send one heartbeat; errors as `Link.call`."""
+        self._set_clock((await self.own_link().call("Heartbeat", {}))["currentTime"])
+
+    async def run(self) -> None:
+        """Connect, and connect again, for ever."""
+        wait = self._config.reconnect_s
+        while True:
+            await self._network.wait()
+            if (early := self._not_before - self._in.clock.now()) > 0:
+                await self._in.clock.sleep(early)
+                continue
+            if await self._dial_and_talk():
+                wait = self._config.reconnect_s
+            await self._in.clock.sleep(wait * self._random.uniform(0.8, 1.2))
+            wait = min(2 * wait, self._config.reconnect_max_s)
+
+    async def _dial_and_talk(self) -> bool:
+        """Talk until the connection ends; return whether the server ever accepted the station."""
+        try:
+            async with asyncio.timeout(self._config.call_timeout_s):
+                socket = await Socket.open(
+                    self._url, self._config.identity, self.password, ping_s=self._config.ping_s
+                )
+        except (ClientError, OSError) as err:  # TimeoutError is an OSError
+            self.last_error = f"{type(err).__name__}: {err}"
+            self._in.books.note("not_connected", why=self.last_error)
+            return False
+        try:
+            self._in.books.note("connected", subprotocol=socket.ws.protocol)
+            if not self._network.is_set():  # it went while dialling
+                return False
+            if socket.ws.protocol != "ocpp1.6":
+                self._in.books.violation("wrong_subprotocol", str(socket.ws.protocol))
+                await socket.close(1002)
+                return False
+            return await self._talk(socket)
+        finally:
+            await socket.drop()
+            self._in.books.note("disconnected", code=socket.ws.close_code)
+
+    async def _talk(self, socket: Socket) -> bool:
+        numbers = itertools.count(1)
+        counted = self._config.message_ids == "counter"
+        link = Link(
+            socket.ws,
+            self._handler,
+            self._in.books.violation,
+            call_timeout_s=self._config.call_timeout_s,
+            next_id=lambda: str(next(numbers)) if counted else str(uuid.uuid4()),
+            validate=self._config.validate,
+        )
+        self._socket, self.link, self.last_error = socket, link, None
+        try:
+            async with asyncio.TaskGroup() as group:
+                session = group.create_task(self._session(link))
+                await link.run()
+                session.cancel()
+        except* LinkDownError:
+            pass
+        finally:
+            accepted = self.ready_link is not None
+            self._socket = self.link = self.ready_link = None
+        return accepted
+
+    async def _session(self, link: Link) -> None:
+        if self.registration != "Accepted" or self._config.boot_on_reconnect:
+            await self._register(link)
+            self._statuses.forget()
+        settings = self._in.settings
+        self.ready_link = link
+        self._next_heartbeat = self._in.clock.now() + settings.number("HeartbeatInterval")
+        self._on_ready()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._statuses.deliver(link))
+            group.create_task(self._heartbeats())
+            group.create_task(
+                self._in.outbox.deliver(
+                    link,
+                    lambda: settings.number("TransactionMessageAttempts"),
+                    lambda: settings.number("TransactionMessageRetryInterval"),
+                )
+            )
+
+    async def _register(self, link: Link) -> None:
+        """Send BootNotifications until one is accepted; nothing else is sent meanwhile."""
+        while True:
+            self._boot_now.clear()
+            interval = 0
+            try:
+                interval = await self._announce(link)
+            except (RpcError, NoAnswerError) as err:
+                self._in.books.note("boot_failed", why=str(err))
+            if self.registration == "Accepted":
+                return
+            await self._sleep_or_boot(interval or self._config.boot_retry_s)
+
+    async def _sleep_or_boot(self, seconds: float) -> None:
+        """Wait for the interval, or for a trigger."""
+        waits = [
+            asyncio.ensure_future(self._boot_now.wait()),
+            asyncio.ensure_future(self._in.clock.sleep(seconds)),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    async def _announce(self, link: Link) -> int:
+        """Send one BootNotification and take over the answer; return its interval."""
+        config = self._config
+        answer = await link.call(
+            "BootNotification",
+            {
+                "chargePointVendor": config.vendor[:20],
+                "chargePointModel": config.model[:20],
+                "chargePointSerialNumber": (config.serial or config.identity)[:25],
+                "firmwareVersion": config.firmware[:50],
+            },
+        )
+        self.registration = answer["status"]
+        interval: int = answer["interval"]
+        self._in.books.note("boot", status=self.registration, interval=interval)
+        self._set_clock(answer["currentTime"])
+        if self.registration == "Accepted" and interval > 0:
+            self._in.settings.set("HeartbeatInterval", str(interval))
+        return interval
+
+    async def _heartbeats(self) -> None:
+        while True:
+            await self._in.clock.sleep(self._config.tick_s)
+            interval = self._in.settings.number("HeartbeatInterval")
+            now = self._in.clock.now()
+            self._next_heartbeat = min(self._next_heartbeat, now + interval)
+            if interval > 0 and now >= self._next_heartbeat:
+                self._next_heartbeat = now + interval
+                try:
+                    await self.heartbeat()
+                except (RpcError, NoAnswerError) as err:
+                    self._in.books.note("heartbeat_failed", why=str(err))
+
+    def _set_clock(self, text: str) -> None:
+        try:
+            self._in.time.set(parse_time(text))
+        except ValueError as err:
+            self._in.books.violation("bad_time", str(err))

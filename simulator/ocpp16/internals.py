@@ -1,0 +1,68 @@
+"""What the parts of a station share, and what they remember of somebody who charges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from .. import books
+from ..books import Books
+from ..clock import Clock, StationClock
+from .authorisation import LocalAuth
+from .config import StationConfig
+from .outbox import Outbox
+from .profile import Profile
+from .profiles import Profiles
+from .settings import Settings
+
+
+@dataclass(slots=True)
+class Internals:
+    """What the parts of a station share."""
+
+    config: StationConfig
+    clock: Clock
+    time: StationClock
+    books: Books
+    settings: Settings
+    outbox: Outbox
+    profiles: Profiles
+    local_auth: LocalAuth
+    advance: Callable[[], None]
+    """Brings the plant up to now."""
+    changed: Callable[[], None]
+    """Applies limits and reports statuses after something has happened."""
+    lose_readings: int = 0
+    """So many MeterValues to come get lost."""
+
+
+@dataclass(slots=True)
+class Transaction:
+    """A running transaction."""
+
+    record: books.Transaction
+    id_tag: str
+    parent_id_tag: str | None
+    started: datetime
+    meter_start_wh: int
+    next_sample: float
+    suspended: bool = False
+    """The server does not know the tag, but the transaction goes on without energy."""
+    data: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def transaction_id(self) -> int | None:
+        """The server's id; None until it has answered."""
+        return self.record.transaction_id
+
+
+@dataclass(slots=True)
+class Grant:
+    """Somebody may charge as soon as there is a car."""
+
+    id_tag: str
+    parent_id_tag: str | None
+    profile: Profile | None
+    until: float
