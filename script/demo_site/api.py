@@ -1,47 +1,46 @@
 """What a browser, an app or a script asks of Home Assistant: its REST and WebSocket API."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 import itertools
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import ClientSession, ClientTimeout, ClientWebSocketResponse
 
 type Json = Any
+
+TIMEOUT_S = 60
 
 
 class ApiError(Exception):
     """Home Assistant refused what it was asked; the text is its answer."""
 
 
-class Api:
-    """A logged-in client: `async with Api(url, token) as api`."""
+@asynccontextmanager
+async def connect(url: str, token: str) -> AsyncIterator[Api]:
+    """Return a logged-in client for the time of a `with`."""
+    headers = {"Authorization": f"Bearer {token}"}
+    async with ClientSession(
+        url, headers=headers, timeout=ClientTimeout(total=TIMEOUT_S)
+    ) as session:
+        api = Api(session, token)
+        try:
+            yield api
+        finally:
+            await api.disconnect()
 
-    def __init__(self, url: str, token: str) -> None:
-        """Remember where and who; connects on entering."""
-        self.url = url
-        self.token = token
-        self._session: ClientSession | None = None
+
+class Api:
+    """A logged-in client; get it from `connect`."""
+
+    def __init__(self, session: ClientSession, token: str) -> None:
+        """Use this session; the WebSocket is opened with the first command."""
+        self._session = session
+        self._token = token
         self._socket: ClientWebSocketResponse | None = None
         self._ids = itertools.count(1)
         self._turn = asyncio.Lock()
-
-    async def __aenter__(self) -> Self:
-        """Open a session; the WebSocket follows with the first command."""
-        self._session = ClientSession(
-            self.url,
-            headers={"Authorization": f"Bearer {self.token}"},
-            timeout=ClientTimeout(total=60),
-        )
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close both."""
-        await self.disconnect()
-        if self._session is not None:
-            await self._session.close()
 
     async def get(self, path: str) -> Json:
         """Return what is there."""
@@ -62,7 +61,7 @@ class Api:
             number = next(self._ids)
             await socket.send_json({"id": number, "type": kind, **fields})
             while True:
-                answer = await socket.receive_json(timeout=60)
+                answer = await socket.receive_json(timeout=TIMEOUT_S)
                 if answer.get("id") != number or answer["type"] != "result":
                     continue
                 if not answer["success"]:
@@ -74,10 +73,15 @@ class Api:
     ) -> Json:
         """Perform an action such as `switch.turn_on` and return its response, if it gives one."""
         domain, _, service = name.partition(".")
-        fields: dict[str, Json] = {"domain": domain, "service": service, "service_data": data or {}}
+        fields: dict[str, Json] = {
+            "domain": domain,
+            "service": service,
+            "service_data": data or {},
+            "return_response": answers,
+        }
         if target is not None:
             fields["target"] = target
-        result = await self.command("call_service", **fields, return_response=answers)
+        result = await self.command("call_service", **fields)
         return result.get("response") if answers else None
 
     async def states(self) -> dict[str, Json]:
@@ -92,18 +96,16 @@ class Api:
 
     async def _connected(self) -> ClientWebSocketResponse:
         if self._socket is None or self._socket.closed:
-            assert self._session is not None
             socket = await self._session.ws_connect("/api/websocket", max_msg_size=0)
-            await socket.receive_json(timeout=30)  # auth_required
-            await socket.send_json({"type": "auth", "access_token": self.token})
-            answer = await socket.receive_json(timeout=30)
+            await socket.receive_json(timeout=TIMEOUT_S)  # auth_required
+            await socket.send_json({"type": "auth", "access_token": self._token})
+            answer = await socket.receive_json(timeout=TIMEOUT_S)
             if answer["type"] != "auth_ok":
                 raise ApiError(f"log-in: {answer.get('message')}")
             self._socket = socket
         return self._socket
 
     async def _request(self, method: str, path: str, body: Json) -> Json:
-        assert self._session is not None
         async with self._session.request(method, path, json=body) as response:
             if response.status >= 400:
                 raise ApiError(f"{method} {path}: {response.status} {await response.text()}")

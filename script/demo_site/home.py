@@ -1,6 +1,7 @@
 """A real Home Assistant with Forecourt in it, in a folder of its own, on 127.0.0.1 only."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 import json
 from pathlib import Path
 import re
@@ -10,7 +11,7 @@ from typing import Any
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
-from .api import Api, ApiError
+from .api import Api, ApiError, connect
 from .process import ROOT, Process
 
 RESTART_CODE = 100
@@ -104,7 +105,7 @@ class Home:
         self._token_file = folder / "token"
 
     def prepare(self) -> None:
-        """Write the configuration of a new house: named, located, nobody in it, no Forecourt yet."""
+        """Write the configuration of a new house: with a name and a place, but no Forecourt yet."""
         storage = self.config / ".storage"
         storage.mkdir(parents=True)
         text = CONFIGURATION.format(name=self.name)
@@ -124,18 +125,20 @@ class Home:
         try:
             async with asyncio.timeout(START_S):
                 await self._answering()
-                if not self._token_file.exists():
+                if is_new := not self._token_file.exists():
                     self._token_file.write_text(await self._onboard(), encoding="utf-8")
                 await self._running()
+                seconds = time.monotonic() - begin
+                if is_new:
+                    await self._owner_written()
         except TimeoutError:
             await self.process.kill()
             raise self._failed(f"does not run after {START_S} s") from None
-        return time.monotonic() - begin
+        return seconds
 
-    @property
-    def api(self) -> Api:
-        """Return a new client of the owner."""
-        return Api(self.url, self.token)
+    def api(self) -> AbstractAsyncContextManager[Api]:
+        """Return a new client of the owner: `async with home.api() as api`."""
+        return connect(self.url, self.token)
 
     @property
     def token(self) -> str:
@@ -162,32 +165,42 @@ class Home:
                 await asyncio.sleep(0.1)
 
     async def _onboard(self) -> str:
-        """Make the owner, as the first page of a new Home Assistant does; return a lasting token."""
+        """Make the owner, as the first page of a new home does; return a lasting token."""
         client = f"{self.url}/"
-        person = {"name": OWNER, "username": OWNER.lower(), "password": PASSWORD, "language": "en"}
         async with ClientSession(self.url, raise_for_status=True) as session:
-            while True:
+            while (code := await self._make_owner(session, client)) is None:
                 self._check_alive()
-                try:
-                    async with session.post(
-                        "/api/onboarding/users", json={"client_id": client, **person}
-                    ) as response:
-                        code = (await response.json())["auth_code"]
-                    break
-                except ClientError:
-                    await asyncio.sleep(0.1)  # the page is not there yet
+                await asyncio.sleep(0.1)
             grant = {"grant_type": "authorization_code", "code": code, "client_id": client}
             async with session.post("/auth/token", data=grant) as response:
                 short = (await response.json())["access_token"]
-        async with Api(self.url, short) as api:
+        async with connect(self.url, short) as api:
             token: str = await api.command(
                 "auth/long_lived_access_token", client_name="Forecourt demo", lifespan=365
             )
         return token
 
+    async def _make_owner(self, session: ClientSession, client: str) -> str | None:
+        """Return a code to log in with, `None` while the page for this is not there yet."""
+        person = {"name": OWNER, "username": OWNER.lower(), "password": PASSWORD, "language": "en"}
+        try:
+            async with session.post(
+                "/api/onboarding/users", json={"client_id": client, **person}
+            ) as response:
+                code: str = (await response.json())["auth_code"]
+        except ClientError:
+            return None
+        return code
+
+    async def _owner_written(self) -> None:
+        """Wait until a kill would not make the owner unknown: users are stored with a delay."""
+        file = self.config / ".storage/auth"
+        while not file.exists() or "long_lived" not in file.read_text(encoding="utf-8"):
+            await asyncio.sleep(0.1)
+
     async def _running(self) -> None:
         """Wait until every integration has had its turn."""
-        async with self.api as api:
+        async with self.api() as api:
             while True:
                 self._check_alive()
                 try:
@@ -206,7 +219,7 @@ class Home:
 
 
 def forecourt_problems(log: str) -> list[str]:
-    """Pick the warnings and errors about Forecourt from a log, each with the lines that follow it."""
+    """Pick the warnings and errors about Forecourt from a log, each with its traceback."""
     found: list[str] = []
     taking = False
     for line in _COLOUR.sub("", log).splitlines():

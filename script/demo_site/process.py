@@ -1,7 +1,7 @@
 """A child process: started with its output in a file, stopped politely, killed if need be."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 import os
 from pathlib import Path
@@ -16,7 +16,11 @@ class Process:
     """One program that may run, end and be started again; its output goes on in one file."""
 
     def __init__(
-        self, *command: str | Path, log: Path, cwd: Path, environment: Mapping[str, str] | None = None
+        self,
+        *command: str | Path,
+        log: Path,
+        cwd: Path,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Describe it; nothing runs before `start`."""
         self._command = [str(part) for part in command]
@@ -38,8 +42,7 @@ class Process:
     @property
     def pid(self) -> int:
         """The id of the process, which must have been started."""
-        assert self._process is not None
-        return self._process.pid
+        return self._started.pid
 
     async def start(self) -> None:
         """Start it, in a session of its own: Ctrl-C in a terminal is for whoever started it."""
@@ -61,8 +64,7 @@ class Process:
 
     async def wait(self) -> int:
         """Wait for its end and return its exit code."""
-        assert self._process is not None
-        return await self._process.wait()
+        return await self._started.wait()
 
     async def stop(self, seconds: float = 20.0) -> None:
         """Ask it to end, and kill it if it has not after so many seconds."""
@@ -84,11 +86,16 @@ class Process:
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal; nothing happens if it is gone."""
-        assert self._process is not None
         with suppress(ProcessLookupError):
-            self._process.send_signal(number)
+            self._started.send_signal(number)
 
     def tail(self, lines: int = 30) -> str:
         """Return the last lines of its output."""
         text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
+
+    @property
+    def _started(self) -> asyncio.subprocess.Process:
+        if self._process is None:
+            raise RuntimeError("the process has not been started")
+        return self._process
