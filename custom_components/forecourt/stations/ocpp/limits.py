@@ -1,0 +1,216 @@
+"""When a station's current is written, whatever the version of OCPP.
+
+Two things are written. The *fallback* is what the station falls back to by itself when
+it hears no more: it is persistent, so it is written only when it changes and at most
+twice a day (stations keep it in flash memory). The *limit* is what the site wants now:
+it belongs to a transaction, expires by itself, and is renewed at half its time.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from ...core.model.setpoint import Setpoint
+from ..base import Failure, StationError
+
+RAISE_EVERY = timedelta(seconds=5)
+REFUSED_SAME = timedelta(minutes=5)
+REFUSED_OTHER = timedelta(seconds=30)
+FALLBACK_REFUSED = timedelta(hours=1)
+FALLBACK_WRITES_PER_DAY = 2
+VOLTS = 230
+PHASES = 3
+
+
+class RateUnit(StrEnum):
+    """The unit of a charging profile."""
+
+    AMPERE = "A"
+    WATT = "W"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """A limit in the unit that the station takes.
+
+    With a transaction it holds for `duration` from `at`; without one it is the
+    fallback. `evse` 0 is the whole station.
+    """
+
+    evse: int
+    amount: int
+    unit: RateUnit
+    at: datetime
+    duration: timedelta = timedelta()
+    transaction_id: int | None = None
+
+    def in_force(self, now: datetime, transaction_id: int) -> bool:
+        """Whether the station still goes by it."""
+        return self.transaction_id == transaction_id and self.at <= now < self.at + self.duration
+
+
+type Send = Callable[[Limit], Awaitable[None]]
+
+
+class Limiter:
+    """Brings setpoints of one station into force; survives reconnections."""
+
+    def __init__(
+        self,
+        now: Callable[[], datetime],
+        *,
+        fallback_current_a: int | None = None,
+        fallback_written: int | None = None,
+        on_fallback_written: Callable[[int], None] | None = None,
+    ) -> None:
+        self.unit: RateUnit | None = None
+        self.phases: dict[int, int] = {}
+        self.fallback_current_a = fallback_current_a
+        self.fallback_written = fallback_written
+        self._on_fallback_written = on_fallback_written
+        self._fallback_writes: deque[datetime] = deque(maxlen=FALLBACK_WRITES_PER_DAY)
+        self._fallback_retry_at: datetime | None = None
+        self._now = now
+        self._turn = asyncio.Lock()
+        self._wanted: dict[int, Setpoint] = {}
+        self._sent: dict[int, Limit] = {}
+        self._refused: dict[tuple[int, int], dict[int, tuple[datetime, StationError]]] = {}
+
+    def restarted(self) -> None:
+        """Take note that the station restarted: what was not persistent is gone."""
+        self._sent.clear()
+        self._refused.clear()
+
+    def replaced(self) -> None:
+        """Take note that the station has another firmware: nothing learned holds."""
+        self.restarted()
+        self.unit = None
+        self.fallback_written = None
+        self._fallback_retry_at = None
+
+    async def apply(self, setpoint: Setpoint, transaction_id: int, send: Send) -> None:
+        """Send what is needed to bring the setpoint into force, and nothing else.
+
+        Lowers at once and raises at intervals. Raises `StationError`, also in place of
+        sending what the station refused a short while ago.
+        """
+        evse = setpoint.evse.number
+        self._wanted[evse] = setpoint
+        async with self._turn:
+            # While this call waited its turn, a newer setpoint may have come.
+            setpoint = self._wanted[evse]
+            now = self._now()
+            duration = setpoint.valid_until - now
+            if duration < timedelta(seconds=1) or self._satisfied(setpoint, transaction_id, now):
+                return
+            self._check_refusals(setpoint, transaction_id, now)
+
+            def limit(unit: RateUnit) -> Limit:
+                return Limit(
+                    evse=evse,
+                    amount=self._amount(evse, setpoint.current_a, unit),
+                    unit=unit,
+                    at=now,
+                    duration=duration,
+                    transaction_id=transaction_id,
+                )
+
+            try:
+                self._sent[evse] = await self._send(limit, send)
+            except StationError as err:
+                if err.failure in (Failure.REFUSED, Failure.NOT_SUPPORTED):
+                    refused = self._refused.setdefault((evse, transaction_id), {})
+                    refused[setpoint.current_a] = (now, err)
+                else:
+                    # Nobody knows whether it arrived.
+                    self._sent.pop(evse, None)
+                raise
+            self._refused = {key: value for key, value in self._refused.items() if key[0] != evse}
+
+    async def keep_fallback(self, evses: int, send: Send) -> None:
+        """Write the fallback if it is not what the station has. Raises `StationError`."""
+        wanted, now = self.fallback_current_a, self._now()
+        if wanted is None or wanted == self.fallback_written:
+            return
+        if self._fallback_retry_at is not None and now < self._fallback_retry_at:
+            return
+        writes = self._fallback_writes
+        if len(writes) == writes.maxlen and now - writes[0] < timedelta(days=1):
+            return
+        async with self._turn:
+            self._fallback_retry_at = now + FALLBACK_REFUSED
+            try:
+                await self._send_fallback(wanted, evses, send)
+            except StationError as err:
+                if err.failure is Failure.TIMEOUT:
+                    writes.append(now)
+                raise
+            writes.append(now)
+            self._fallback_retry_at = None
+            self.fallback_written = wanted
+        if self._on_fallback_written:
+            self._on_fallback_written(wanted)
+
+    async def _send_fallback(self, current_a: int, evses: int, send: Send) -> None:
+        """Write it for the station as a whole or, where that is refused, for each EVSE."""
+
+        def on(evse: int) -> Callable[[RateUnit], Limit]:
+            return lambda unit: Limit(
+                evse=evse, amount=self._amount(evse, current_a, unit), unit=unit, at=self._now()
+            )
+
+        try:
+            await self._send(on(0), send)
+        except StationError as err:
+            if err.failure is not Failure.REFUSED:
+                raise
+            for evse in range(1, evses + 1):
+                await self._send(on(evse), send)
+
+    def _amount(self, evse: int, current_a: int, unit: RateUnit) -> int:
+        if unit is RateUnit.AMPERE:
+            return current_a
+        return current_a * VOLTS * self.phases.get(evse, PHASES)
+
+    def _satisfied(self, setpoint: Setpoint, transaction_id: int, now: datetime) -> bool:
+        """Whether nothing needs to be sent now."""
+        sent = self._sent.get(setpoint.evse.number)
+        if sent is None or not sent.in_force(now, transaction_id):
+            return False
+        amount = self._amount(sent.evse, setpoint.current_a, sent.unit)
+        age = now - sent.at
+        return (
+            age < RAISE_EVERY
+            if amount > sent.amount
+            else (amount == sent.amount and age < sent.duration / 2)
+        )
+
+    def _check_refusals(self, setpoint: Setpoint, transaction_id: int, now: datetime) -> None:
+        """Raise again what the station refused, rather than ask again and again."""
+        refused = self._refused.get((setpoint.evse.number, transaction_id), {})
+        for current_a, (at, err) in refused.items():
+            pause = REFUSED_SAME if current_a == setpoint.current_a else REFUSED_OTHER
+            if current_a > setpoint.current_a:
+                pause = RAISE_EVERY
+            if now - at < pause:
+                raise StationError(err.station_id, err.failure, err.detail)
+
+    async def _send(self, limit: Callable[[RateUnit], Limit], send: Send) -> Limit:
+        """Send in the station's unit, which is learned by trying. Raises `StationError`."""
+        first: StationError | None = None
+        for unit in (self.unit,) if self.unit else RateUnit:
+            attempt = limit(unit)
+            try:
+                await send(attempt)
+            except StationError as err:
+                if err.failure not in (Failure.REFUSED, Failure.NOT_SUPPORTED):
+                    raise
+                first = first or err
+            else:
+                self.unit = unit
+                return attempt
+        assert first is not None  # noqa: S101 - there is at least one unit
+        raise first

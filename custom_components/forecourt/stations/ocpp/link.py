@@ -1,0 +1,185 @@
+"""One WebSocket to a station: text frames in and out, liveness, and an orderly end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
+
+from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp.http_websocket import WebSocketError
+
+MAX_MESSAGE_BYTES = 64 * 1024
+FRAMES_PER_SECOND = 50
+FRAME_BURST = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long things take, in seconds.
+
+    `patience_s` is for stations that answer no ping at all: silence that long ends
+    the connection. It must be longer than `heartbeat_s`, the interval of OCPP's
+    Heartbeat, which is the only thing such a station may say for a long time.
+    """
+
+    call_s: float = 30
+    close_s: float = 2
+    drain_s: float = 5
+    heartbeat_s: int = 300
+    patience_s: float = 720
+    pending_retry_s: int = 20
+    ping_every_s: float = 30
+    pong_s: float = 10
+    probe_s: float = 3
+    quiet_boot_s: float = 5
+    send_s: float = 10
+
+
+class ConnectionLostError(Exception):
+    """The connection to the station ended."""
+
+
+class Link:
+    """A WebSocket of a station, and what it takes to know whether it lives."""
+
+    def __init__(self, request: web.BaseRequest, protocol: str, timing: Timing) -> None:
+        self.address = request.remote or "unknown"
+        self.fault: str | None = None
+        self.why = "connection closed"
+        self._request = request
+        self._timing = timing
+        self._socket = web.WebSocketResponse(
+            protocols=(protocol,),
+            autoping=False,
+            # Small messages, many stations: compression would cost more memory than it saves.
+            compress=False,
+            max_msg_size=MAX_MESSAGE_BYTES,
+            timeout=timing.close_s,
+        )
+        self._sign = asyncio.Event()
+        self._answers_pings = False
+        self._heard_at = 0.0
+        self._closing = asyncio.Lock()
+        self._closed = False
+
+    @property
+    def open(self) -> bool:
+        """Whether frames can still go out."""
+        return not self._closed and not self._socket.closed
+
+    @property
+    def can_upgrade(self) -> bool:
+        """Whether the request is a proper WebSocket handshake."""
+        return self._socket.can_prepare(self._request).ok
+
+    async def upgrade(self) -> web.WebSocketResponse:
+        """Shake hands."""
+        await self._socket.prepare(self._request)
+        return self._socket
+
+    async def frames(self) -> AsyncIterator[str]:
+        """Yield the station's text frames until the connection ends."""
+        loop = asyncio.get_running_loop()
+        allowance = float(FRAME_BURST)
+        self._heard_at = loop.time()
+        watch = asyncio.create_task(self._watch(), name=f"ocpp liveness {self.address}")
+        try:
+            while True:
+                message = await self._socket.receive()
+                now = loop.time()
+                allowance = min(FRAME_BURST, allowance + (now - self._heard_at) * FRAMES_PER_SECOND)
+                allowance -= 1
+                self._heard_at = now
+                self._sign.set()
+                if allowance < 0:
+                    await self.close(WSCloseCode.POLICY_VIOLATION, fault="too many messages")
+                    return
+                match message.type:
+                    case WSMsgType.TEXT:
+                        yield message.data
+                    case WSMsgType.PING:
+                        await self._send(self._socket.pong(message.data))
+                    case WSMsgType.PONG:
+                        self._answers_pings = True
+                    case WSMsgType.BINARY:
+                        await self.close(WSCloseCode.UNSUPPORTED_DATA, fault="binary message")
+                        return
+                    case _:
+                        if isinstance(message.data, WebSocketError):
+                            self.fault = _FAULTS.get(message.data.code, "broken WebSocket frame")
+                        return
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+
+    async def send(self, text: str) -> None:
+        """Send a text frame. Raises `ConnectionLostError`."""
+        if not self.open:
+            raise ConnectionLostError
+        await self._send(self._socket.send_str(text))
+
+    async def probe(self, timeout_s: float) -> bool:
+        """Return whether the station gives any sign of life after a ping."""
+        self._sign.clear()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._socket.ping()
+                await self._sign.wait()
+        except TimeoutError, ConnectionError:
+            return False
+        return True
+
+    async def close(
+        self, code: WSCloseCode = WSCloseCode.OK, reason: str = "", *, fault: str | None = None
+    ) -> None:
+        """Say goodbye and close; returns when the socket is closed, which never takes long.
+
+        `fault` is for our own records: what the station did wrong.
+        """
+        if not self._closed:
+            self.fault = fault
+            self.why = fault or reason or self.why
+            self._closed = True
+        async with self._closing:
+            try:
+                async with asyncio.timeout(self._timing.close_s * 2):
+                    await self._socket.close(code=code, message=(reason or fault or "").encode())
+            except TimeoutError:
+                self.abort("no goodbye")
+
+    def abort(self, why: str) -> None:
+        """End the connection at once, for a peer that does not answer any more."""
+        self.why = why
+        self._closed = True
+        if (transport := self._request.transport) is not None:
+            transport.abort()
+
+    async def _send(self, sending: Awaitable[None]) -> None:
+        try:
+            async with asyncio.timeout(self._timing.send_s):
+                await sending
+        except (TimeoutError, ConnectionError) as err:
+            # The peer does not read any more; waiting longer would block everything behind.
+            self.abort("does not read what it is sent")
+            raise ConnectionLostError from err
+
+    async def _watch(self) -> None:
+        """End the connection when the station is dead.
+
+        Pings tell, not OCPP's Heartbeat: after a loss of power or network the old
+        connection looks fine until something is sent. Some stations answer no pings;
+        they are known by never having answered one, and only silence ends those.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            if not await self.probe(self._timing.pong_s):
+                silence = loop.time() - self._heard_at
+                if self._answers_pings or silence > self._timing.patience_s:
+                    self.abort("no answer to ping")
+                    return
+            await asyncio.sleep(self._timing.ping_every_s)
+
+
+_FAULTS: dict[int, str] = {
+    WSCloseCode.MESSAGE_TOO_BIG: f"message over {MAX_MESSAGE_BYTES // 1024} KiB",
+    WSCloseCode.INVALID_TEXT: "text is not UTF-8",
+}

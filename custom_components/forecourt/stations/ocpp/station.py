@@ -1,0 +1,151 @@
+"""A station reached by OCPP, as the site sees it: one object through all reconnections."""
+
+from dataclasses import replace
+import logging
+from typing import Protocol
+
+from ...core.model.ids import EvseId
+from ...core.model.setpoint import Setpoint
+from ...core.model.station import StationInfo
+from ...core.model.token import Token
+from ..base import (
+    CanRefresh,
+    CanReset,
+    CanSetAvailability,
+    CanStart,
+    CanStop,
+    CanUnlock,
+    Failure,
+    SiteEvents,
+    StationError,
+)
+from .limits import Limiter
+
+CAPABILITIES: frozenset[type] = frozenset(
+    {CanStart, CanStop, CanUnlock, CanReset, CanSetAvailability, CanRefresh}
+)
+
+
+class Line(Protocol):
+    """A live connection to the station in one version of OCPP; see `OcppStation`."""
+
+    async def apply(self, setpoint: Setpoint) -> None: ...
+    async def start(self, evse: EvseId, token: Token) -> None: ...
+    async def stop(self, transaction_id: int) -> None: ...
+    async def unlock(self, evse: EvseId) -> None: ...
+    async def reset(self) -> None: ...
+    async def set_available(self, evse: EvseId, *, available: bool) -> None: ...
+    async def refresh(self, evse: EvseId) -> None: ...
+
+
+class OcppStation:
+    """Implements the ports by whatever line there is, and keeps what was learned.
+
+    `lacks` holds the capabilities that the station turned out not to have,
+    `refused_settings` the keys and values that it did not take, `settled_measurands` what
+    it takes instead, `transactions` the id of the running transaction of each EVSE, `fault`
+    what it says about itself as a whole.
+    """
+
+    def __init__(
+        self,
+        info: StationInfo,
+        events: SiteEvents,
+        limiter: Limiter,
+        logger: logging.Logger,
+    ) -> None:
+        self.limiter = limiter
+        self.transactions: dict[int, int] = {}
+        self.lacks: set[type] = set()
+        self.refused_settings: set[tuple[str, str]] = set()
+        self.settled_measurands: str | None = None
+        self.fault: str | None = None
+        self._info = info
+        self._events = events
+        self.logger = logger
+        self._line: Line | None = None
+
+    @property
+    def info(self) -> StationInfo:
+        """What the station told about itself."""
+        return self._info
+
+    @property
+    def online(self) -> bool:
+        """Whether it is connected and accepted."""
+        return self._line is not None
+
+    def supports(self, capability: type) -> bool:
+        """Whether it can do this, as far as is known."""
+        return capability in CAPABILITIES - self.lacks
+
+    async def apply(self, setpoint: Setpoint) -> None:
+        """Bring the setpoint into force. Without a transaction nothing is sent."""
+        await self._connected().apply(setpoint)
+
+    async def start(self, evse: EvseId, token: Token) -> None:
+        """Ask the EVSE to charge for this token."""
+        await self._connected().start(evse, token)
+
+    async def stop(self, transaction_id: int) -> None:
+        """Ask the station to end the transaction."""
+        await self._connected().stop(transaction_id)
+
+    async def unlock(self, evse: EvseId) -> None:
+        """Unlock the socket."""
+        await self._connected().unlock(evse)
+
+    async def reset(self) -> None:
+        """Restart the station."""
+        await self._connected().reset()
+
+    async def set_available(self, evse: EvseId, *, available: bool) -> None:
+        """Open or close the EVSE for charging."""
+        await self._connected().set_available(evse, available=available)
+
+    async def refresh(self, evse: EvseId) -> None:
+        """Ask for a fresh status and reading."""
+        await self._connected().refresh(evse)
+
+    def _connected(self) -> Line:
+        if self._line is None:
+            raise StationError(self._info.id, Failure.OFFLINE)
+        return self._line
+
+    # For the line
+
+    def attach(self, line: Line, address: str) -> None:
+        """Go online."""
+        self._line = line
+        self._info = replace(self._info, address=address)
+        self.logger.info("Station %s connected from %s", self._info.id, address)
+        self._events.station_changed(self)
+
+    def detach(self, line: Line, why: str) -> None:
+        """Go offline, unless another line serves the station by now."""
+        if self._line is line:
+            self._line = None
+            self.logger.info("Station %s went away: %s", self._info.id, why)
+            self._events.station_changed(self)
+
+    def introduce(self, info: StationInfo) -> None:
+        """Take note of what the station told about itself."""
+        if self._info.firmware not in (None, info.firmware):
+            self.lacks.clear()
+            self.refused_settings.clear()
+            self.settled_measurands = None
+            self.limiter.replaced()
+        if info != self._info:
+            self._info = info
+            self._events.station_changed(self)
+
+    def expect_evses(self, evses: int) -> None:
+        """Take note that the station has this many outlets, or more."""
+        if evses > self._info.evses:
+            self.introduce(replace(self._info, evses=evses))
+
+    def report_fault(self, fault: str | None) -> None:
+        """Take note of what the station says about itself as a whole."""
+        if fault != self.fault:
+            self.fault = fault
+            self._events.station_changed(self)

@@ -1,0 +1,177 @@
+"""What a station of OCPP 1.6J tells, brought to the site, and the site's answers."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from ...core.model.evse import EvseStatus
+from ...core.model.ids import EvseId
+from ...core.model.token import Token
+from ..base import SiteEvents, TransactionEnd, TransactionStart
+from .rpc import AnswerError
+from .schema import ErrorCode, Payload
+from .station import OcppStation
+from .v16_messages import (
+    STATUS,
+    Moment,
+    charging_phases,
+    error_text,
+    id_tag_info,
+    is_live,
+    moment,
+    readings_of,
+    time_text,
+)
+from .v16_setup import MAX_EVSES
+
+
+class Inbox16:
+    """Answers the calls of an accepted station, each in the method of its name.
+
+    The payloads fit the schema. An answer is returned only when what must not be lost
+    is on disk.
+    """
+
+    def __init__(
+        self,
+        station: OcppStation,
+        events: SiteEvents,
+        now: Callable[[], datetime],
+        connected_at: datetime,
+        notes: Counter[str],
+    ) -> None:
+        self._station = station
+        self._events = events
+        self._now = now
+        self._connected_at = connected_at
+        self._notes = notes
+
+    async def acknowledge(self, payload: Payload) -> Payload:
+        return {}
+
+    async def heartbeat(self, payload: Payload) -> Payload:
+        return {"currentTime": time_text(self._now())}
+
+    async def data_transfer(self, payload: Payload) -> Payload:
+        return {"status": "UnknownVendorId"}
+
+    async def authorize(self, payload: Payload) -> Payload:
+        authorization = await self._events.authorize(
+            self._station.info.id, Token(payload["idTag"]), self._now()
+        )
+        return {"idTagInfo": id_tag_info(authorization)}
+
+    async def status(self, payload: Payload) -> Payload:
+        connector, error = payload["connectorId"], error_text(payload)
+        if connector == 0:
+            self._station.report_fault(error)
+            return {}
+        evse = self._evse(connector)
+        when = self._moment(payload.get("timestamp"))
+        status = STATUS[payload["status"]]
+        if status is EvseStatus.AVAILABLE and not when.replayed:
+            self._station.transactions.pop(connector, None)
+        await self._events.status_changed(evse, status, when.at, error)
+        return {}
+
+    async def meter_values(self, payload: Payload) -> Payload:
+        connector, told = payload["connectorId"], payload.get("transactionId", 0)
+        transaction_id = told if told > 0 else None
+        if connector == 0 and self._station.info.evses == 1 and transaction_id is not None:
+            connector = 1
+        readings, notes = readings_of(
+            payload["meterValue"], now=self._now(), connected_at=self._connected_at
+        )
+        self._notes.update(notes)
+        if connector == 0 or not readings:
+            # Connector 0 is the station's own supply, which is no outlet.
+            return {}
+        evse = self._evse(connector)
+        if is_live(readings, self._connected_at):
+            if transaction_id is not None:
+                self._station.transactions[connector] = transaction_id
+            if (phases := charging_phases(readings)) is not None:
+                self._station.limiter.phases[connector] = phases
+        await self._events.report(evse, readings, transaction_id)
+        return {}
+
+    async def start_transaction(self, payload: Payload) -> Payload:
+        evse = self._evse(payload["connectorId"])
+        when = self._moment(payload["timestamp"])
+        answer = await self._events.transaction_started(
+            TransactionStart(
+                evse=evse,
+                token=Token(payload["idTag"]),
+                at=when.at,
+                meter_start_wh=payload["meterStart"],
+                replayed=when.replayed,
+                clock_estimated=when.estimated,
+            )
+        )
+        self._station.transactions[evse.number] = answer.transaction_id
+        self._station.limiter.phases.pop(evse.number, None)
+        return {
+            "transactionId": answer.transaction_id,
+            "idTagInfo": id_tag_info(answer.authorization),
+        }
+
+    async def stop_transaction(self, payload: Payload) -> Payload:
+        when = self._moment(payload["timestamp"])
+        readings, notes = readings_of(
+            payload.get("transactionData", []),
+            now=self._now(),
+            connected_at=self._connected_at,
+        )
+        self._notes.update(notes)
+        authorization = await self._events.transaction_ended(
+            TransactionEnd(
+                station_id=self._station.info.id,
+                transaction_id=payload["transactionId"],
+                at=when.at,
+                meter_stop_wh=payload["meterStop"],
+                token=Token(payload["idTag"]) if "idTag" in payload else None,
+                reason=payload.get("reason"),
+                readings=readings,
+                replayed=when.replayed,
+                clock_estimated=when.estimated,
+            )
+        )
+        for number, transaction_id in tuple(self._station.transactions.items()):
+            if transaction_id == payload["transactionId"]:
+                del self._station.transactions[number]
+        return {} if authorization is None else {"idTagInfo": id_tag_info(authorization)}
+
+    def _moment(self, stamp: str | None) -> Moment:
+        now = self._now()
+        if stamp is None:
+            return Moment(now)
+        return moment(stamp, now=now, connected_at=self._connected_at)
+
+    def _evse(self, connector: int) -> EvseId:
+        """Return the EVSE of a connector, which may be one more than was known."""
+        if connector == 0 and self._station.info.evses == 1:
+            connector = 1
+        if not 0 < connector <= MAX_EVSES:
+            raise AnswerError(ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, "connectorId")
+        self._station.expect_evses(connector)
+        return EvseId(self._station.info.id, connector)
+
+
+type Handler = Callable[[Inbox16, Payload], Awaitable[Payload]]
+
+HANDLERS: dict[str, Handler] = {
+    "Authorize": Inbox16.authorize,
+    "DataTransfer": Inbox16.data_transfer,
+    "DiagnosticsStatusNotification": Inbox16.acknowledge,
+    "FirmwareStatusNotification": Inbox16.acknowledge,
+    "Heartbeat": Inbox16.heartbeat,
+    "LogStatusNotification": Inbox16.acknowledge,
+    "MeterValues": Inbox16.meter_values,
+    "SecurityEventNotification": Inbox16.acknowledge,
+    "SignedFirmwareStatusNotification": Inbox16.acknowledge,
+    "StartTransaction": Inbox16.start_transaction,
+    "StatusNotification": Inbox16.status,
+    "StopTransaction": Inbox16.stop_transaction,
+}
+ACTIONS = frozenset(HANDLERS) | {"BootNotification"}
+ONCE = frozenset({"MeterValues", "StartTransaction", "StopTransaction"})

@@ -1,0 +1,116 @@
+"""What real stations do to the messages of OCPP 1.6, mended where no schema could tell how."""
+
+from collections.abc import Callable, Iterator
+import json
+from typing import Any
+
+from ocpp.v16.enums import (  # type: ignore[import-untyped]
+    ChargePointErrorCode,
+    Measurand,
+    Phase,
+    Reason,
+    UnitOfMeasure,
+)
+
+from .schema import CALL, CALL_RESULT, Payload
+
+ERROR_CODES = frozenset(map(str, ChargePointErrorCode))
+REASONS = frozenset(map(str, Reason))
+
+# Fields of a sampled value without which it would mean something else.
+MEANING = {
+    "measurand": frozenset(map(str, Measurand)),
+    "phase": frozenset(map(str, Phase)),
+    "unit": frozenset(map(str, UnitOfMeasure)),
+}
+
+
+def lenient(kind: int, action: str, payload: Payload) -> list[str]:
+    """Mend a payload in place; returns what was mended."""
+    mender = _MENDERS.get((kind, action))
+    return [] if mender is None else list(mender(payload))
+
+
+def _status(payload: Payload) -> Iterator[str]:
+    code = payload.get("errorCode")
+    if isinstance(code, str) and code not in ERROR_CODES:
+        payload["errorCode"] = "OtherError"
+        payload.setdefault("vendorErrorCode", code)
+        yield "unknown errorCode"
+
+
+def _timestamp(payload: Payload) -> Iterator[str]:
+    """Let a missing time count as an implausible one, so that the message is not lost."""
+    if "timestamp" not in payload:
+        payload["timestamp"] = ""
+        yield "missing timestamp"
+
+
+def _start(payload: Payload) -> Iterator[str]:
+    yield from _timestamp(payload)
+    yield from _whole(payload, "meterStart")
+
+
+def _stop(payload: Payload) -> Iterator[str]:
+    """A StopTransaction that is refused comes again forever, so much is done for it."""
+    yield from _timestamp(payload)
+    yield from _whole(payload, "meterStop")
+    if "transactionId" not in payload:
+        payload["transactionId"] = -1
+        yield "missing transactionId"
+    if isinstance(payload.get("reason"), str) and payload["reason"] not in REASONS:
+        payload["reason"] = "Other"
+        yield "unknown reason"
+    yield from _samples(payload.get("transactionData"))
+
+
+def _whole(payload: Payload, meter: str) -> Iterator[str]:
+    if isinstance(payload.get(meter), float):
+        payload[meter] = round(payload[meter])
+        yield f"{meter} is not whole"
+
+
+def _meter_values(payload: Payload) -> Iterator[str]:
+    return _samples(payload.get("meterValue"))
+
+
+def _samples(meter_values: Any) -> Iterator[str]:
+    for meter_value in _objects(meter_values):
+        yield from _timestamp(meter_value)
+        for sample in _objects(meter_value.get("sampledValue")):
+            unknown = [
+                name for name, known in MEANING.items() if sample.get(name) not in known | {None}
+            ]
+            for name in unknown:
+                del sample[name]
+                # Without it the sample would pass for another; an empty one is not read.
+                sample["value"] = ""
+                yield f"unknown {name}"
+
+
+def _data_transfer(payload: Payload) -> Iterator[str]:
+    if isinstance(payload.get("data"), dict | list):
+        payload["data"] = json.dumps(payload["data"])
+        yield "data is not text"
+
+
+def _configuration(payload: Payload) -> Iterator[str]:
+    for entry in _objects(payload.get("configurationKey")):
+        if "readonly" not in entry:
+            entry["readonly"] = False
+            yield "missing readonly"
+
+
+def _objects(items: Any) -> Iterator[Payload]:
+    if isinstance(items, list):
+        yield from (item for item in items if isinstance(item, dict))
+
+
+_MENDERS: dict[tuple[int, str], Callable[[Payload], Iterator[str]]] = {
+    (CALL, "DataTransfer"): _data_transfer,
+    (CALL, "MeterValues"): _meter_values,
+    (CALL, "StartTransaction"): _start,
+    (CALL, "StatusNotification"): _status,
+    (CALL, "StopTransaction"): _stop,
+    (CALL_RESULT, "GetConfiguration"): _configuration,
+}

@@ -1,0 +1,46 @@
+"""Limits as charging profiles of OCPP 1.6.
+
+The fallback is a TxDefaultProfile, the limit of a transaction a TxProfile with a
+duration: it goes before the TxDefaultProfile and, when it expires, leaves it in force.
+"""
+
+from datetime import timedelta
+
+from .limits import Limit
+from .schema import Payload
+from .v16_messages import time_text
+
+# A profile replaces the one with the same id.
+FALLBACK_ID = 1
+LIMIT_ID = 100
+
+# A station whose clock is a little slow would take a schedule of "now" for one of the future.
+CLOCK_SLACK = timedelta(seconds=60)
+
+
+def charging_profile(limit: Limit) -> Payload:
+    """Return the payload of SetChargingProfile for a limit."""
+    schedule: Payload = {
+        "chargingRateUnit": limit.unit.value,
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit.amount}],
+    }
+    profile: Payload = {"stackLevel": 0, "chargingSchedule": schedule}
+    if limit.transaction_id is None:
+        profile |= {
+            "chargingProfileId": FALLBACK_ID + limit.evse,
+            "chargingProfilePurpose": "TxDefaultProfile",
+            "chargingProfileKind": "Relative",
+        }
+    else:
+        # "Relative" would count from the start of the transaction and could not be renewed.
+        schedule |= {
+            "startSchedule": time_text(limit.at - CLOCK_SLACK),
+            "duration": int((limit.duration + CLOCK_SLACK).total_seconds()),
+        }
+        profile |= {
+            "chargingProfileId": LIMIT_ID + limit.evse,
+            "transactionId": limit.transaction_id,
+            "chargingProfilePurpose": "TxProfile",
+            "chargingProfileKind": "Absolute",
+        }
+    return {"connectorId": limit.evse, "csChargingProfiles": profile}

@@ -1,0 +1,243 @@
+"""What the payloads of OCPP 1.6 mean, in the site's own types. Pure functions."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+import hashlib
+import math
+import re
+
+from ...core.model.evse import EvseStatus
+from ...core.model.reading import Reading, ReadingContext
+from ...core.model.token import Authorization, AuthorizationStatus
+from .schema import Payload
+
+MAX_SKEW = timedelta(seconds=60)
+FIRST_PLAUSIBLE_YEAR = 2020
+MAX_REGISTER_WH = 10**12
+REGISTER = "Energy.Active.Import.Register"
+
+STATUS = {
+    "Available": EvseStatus.AVAILABLE,
+    "Preparing": EvseStatus.PREPARING,
+    "Charging": EvseStatus.CHARGING,
+    "SuspendedEVSE": EvseStatus.SUSPENDED_EVSE,
+    "SuspendedEV": EvseStatus.SUSPENDED_EV,
+    "Finishing": EvseStatus.FINISHING,
+    "Reserved": EvseStatus.RESERVED,
+    "Unavailable": EvseStatus.UNAVAILABLE,
+    "Faulted": EvseStatus.FAULTED,
+}
+
+AUTHORIZATION = {
+    AuthorizationStatus.ACCEPTED: "Accepted",
+    AuthorizationStatus.BLOCKED: "Blocked",
+    AuthorizationStatus.INVALID: "Invalid",
+}
+
+CONTEXT = {
+    "Transaction.Begin": ReadingContext.BEGIN,
+    "Transaction.End": ReadingContext.END,
+    "Sample.Clock": ReadingContext.CLOCK,
+    "Sample.Periodic": ReadingContext.SAMPLE,
+    "Trigger": ReadingContext.TRIGGER,
+}
+
+# A transaction's first and last values outrank samples of the same moment.
+_RANK = {ReadingContext.BEGIN: 0, ReadingContext.END: 2}
+
+_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{0,18})?(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
+_SCALE = {"Wh": 1, "kWh": 1000, "W": 1, "kW": 1000, "A": 1, "V": 1, "Percent": 1}
+_UNITS = {
+    REGISTER: ("Wh", "kWh"),
+    "Power.Active.Import": ("W", "kW"),
+    "Current.Import": ("A",),
+    "Voltage": ("V",),
+    "SoC": ("Percent",),
+}
+_LINES = ("L1", "L2", "L3")
+_PAIRS = ("L1-L2", "L2-L3", "L3-L1")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When something happened, after a look at how far the station's clock can be trusted."""
+
+    at: datetime
+    estimated: bool = False
+    replayed: bool = False
+
+
+def time_text(at: datetime) -> str:
+    """Return a time in the form that every station can read."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def moment(stamp: str, *, now: datetime, connected_at: datetime) -> Moment:
+    """Judge a station's timestamp.
+
+    A time before the connection is a replay from offline times; a time that lies back
+    while the connection was up cannot be one, so the clock is wrong, as it is for a
+    time before this product or in the future.
+    """
+    try:
+        at = datetime.fromisoformat(stamp.strip())
+    except ValueError:
+        return Moment(now, estimated=True)
+    try:
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except OverflowError:
+        return Moment(now, estimated=True)
+    if at.year < FIRST_PLAUSIBLE_YEAR or at > now + MAX_SKEW:
+        return Moment(now, estimated=True)
+    if at < connected_at:
+        return Moment(at, replayed=True)
+    return Moment(now, estimated=True) if at < now - MAX_SKEW else Moment(at)
+
+
+def error_text(payload: Payload) -> str | None:
+    """Return the fault of a StatusNotification with what the vendor says about it."""
+    code = str(payload["errorCode"])
+    if code == "NoError":
+        return None
+    details = (payload.get("vendorErrorCode"), payload.get("info"))
+    vendor = ": ".join(text for detail in details if detail and (text := str(detail).strip()))
+    return f"{code} ({vendor})" if vendor else code
+
+
+def id_tag_info(authorization: Authorization) -> Payload:
+    """Return the idTagInfo that answers a shown token."""
+    info = {"status": AUTHORIZATION[authorization.status]}
+    if authorization.group is not None:
+        info["parentIdTag"] = parent_id_tag(authorization.group)
+    return info
+
+
+def parent_id_tag(group: str) -> str:
+    """Return the id that stations know a group by: 20 characters, always the same."""
+    return hashlib.sha256(f"forecourt group {group}".encode()).hexdigest()[:20].upper()
+
+
+def is_live(readings: Iterable[Reading], connected_at: datetime) -> bool:
+    """Whether any reading was taken on this connection."""
+    return any(reading.at >= connected_at for reading in readings)
+
+
+def charging_phases(readings: Iterable[Reading]) -> int | None:
+    """Return on how many phases the car draws, by the newest reading that tells."""
+    for reading in sorted(readings, key=lambda one: one.at, reverse=True):
+        amps = reading.current_a
+        if amps is not None and None not in amps and (reading.max_current_a or 0) > 1:
+            return sum(1 for one in amps if one is not None and one > 1)
+    return None
+
+
+def readings_of(
+    meter_values: list[Payload], *, now: datetime, connected_at: datetime
+) -> tuple[tuple[Reading, ...], Counter[str]]:
+    """Return the readings of MeterValues or transactionData, oldest first, and what was odd."""
+    notes: Counter[str] = Counter()
+    readings: list[Reading] = []
+    for meter_value in meter_values:
+        when = moment(meter_value["timestamp"], now=now, connected_at=connected_at)
+        by_context: dict[ReadingContext, _Samples] = {}
+        for sample in meter_value["sampledValue"]:
+            context = CONTEXT.get(sample.get("context", "Sample.Periodic"), ReadingContext.OTHER)
+            note = by_context.setdefault(context, _Samples()).take(sample)
+            if note:
+                notes[note] += 1
+        begin = by_context.get(ReadingContext.BEGIN)
+        if begin and any(other.has_register for other in by_context.values() if other is not begin):
+            # Some stations repeat the first register with every sample.
+            notes["repeated Transaction.Begin"] += 1
+            del by_context[ReadingContext.BEGIN]
+        for context, samples in by_context.items():
+            if reading := samples.reading(when, context):
+                readings.append(reading)
+    readings.sort(key=lambda one: (one.at, _RANK.get(one.context, 1)))
+    return tuple(readings), notes
+
+
+class _Samples:
+    """The sampled values of one moment and context, by measurand and phase."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, dict[str, Decimal]] = {}
+
+    @property
+    def has_register(self) -> bool:
+        return REGISTER in self._values
+
+    def take(self, sample: Payload) -> str | None:
+        """Take one sampled value; returns what was odd about it."""
+        measurand = sample.get("measurand", REGISTER)
+        if measurand not in _UNITS or sample.get("format") == "SignedData":
+            return None
+        units = _UNITS[measurand]
+        unit = sample.get("unit", units[0])
+        if unit not in units:
+            return f"{measurand} in {unit}"
+        text = sample["value"].strip()
+        if not _NUMBER.fullmatch(text):
+            return "value is not a number"
+        value = Decimal(text) * _SCALE[unit]
+        if abs(value) > MAX_REGISTER_WH or (measurand == REGISTER and value < 0):
+            return "value out of range"
+        phase = sample.get("phase", "").removesuffix("-N")
+        self._values.setdefault(measurand, {})[phase] = value
+        return None
+
+    def reading(self, when: Moment, context: ReadingContext) -> Reading | None:
+        """Return what was measured, `None` if nothing that counts."""
+        register = _total(self._values.get(REGISTER, {}))
+        power = _total(self._values.get("Power.Active.Import", {}))
+        soc = _total(self._values.get("SoC", {}))
+        current = _currents(self._values.get("Current.Import", {}))
+        voltage = _voltage(self._values.get("Voltage", {}))
+        if all(one is None for one in (register, power, current, voltage, soc)):
+            return None
+        return Reading(
+            at=when.at,
+            context=context,
+            register_wh=None if register is None else round(register),
+            power_w=None if power is None else float(power),
+            current_a=current,
+            voltage_v=voltage,
+            soc_percent=None if soc is None else float(soc),
+            clock_estimated=when.estimated,
+        )
+
+
+def _total(by_phase: dict[str, Decimal]) -> Decimal | None:
+    """Return the value for all phases, their sum where only those are told."""
+    if "" in by_phase:
+        return by_phase[""]
+    lines = [by_phase[line] for line in _LINES if line in by_phase]
+    return sum(lines, Decimal()) if lines else None
+
+
+def _currents(
+    by_phase: dict[str, Decimal],
+) -> tuple[float | None, float | None, float | None] | None:
+    """Return the currents of L1 to L3; one without a phase is taken for L1.
+
+    So is one that is told for the neutral conductor only, as some stations do.
+    """
+    l1, l2, l3 = (float(by_phase[line]) if line in by_phase else None for line in _LINES)
+    if l1 is None and l2 is None and l3 is None:
+        alone = by_phase.get("", by_phase.get("N"))
+        return None if alone is None else (float(alone), None, None)
+    return l1, l2, l3
+
+
+def _voltage(by_phase: dict[str, Decimal]) -> float | None:
+    """Return the mean voltage between a phase and neutral."""
+    for phases, factor in ((("", *_LINES), 1.0), (_PAIRS, math.sqrt(3))):
+        found = [float(by_phase[phase]) for phase in phases if phase in by_phase]
+        if found:
+            # A single-phase station may report the absent phases as 0.
+            live = [volts for volts in found if volts] or found
+            return sum(live) / len(live) / factor
+    return None
