@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 import logging
 from typing import Any
 
@@ -21,6 +21,10 @@ from .v16_lenient import lenient
 from .v16_messages import time_text
 from .v16_orders import ASKED, Asker, Orders16
 from .v16_setup import CONNECTORS, Setup, evses_of, read_settings
+
+# A station sets its clock from whole seconds and lets it drift: what it stamps a moment
+# before the connection was made is not a replay.
+CLOCK_SLACK = timedelta(seconds=5)
 
 SUBPROTOCOL = "ocpp1.6"
 VERSION = "1.6"
@@ -59,7 +63,7 @@ class Ocpp16:
         self.finished = asyncio.Event()
         self._info = info
         self._around = around
-        self._connected_at = around.now()
+        self._connected_at = around.now() - CLOCK_SLACK
         self._tasks: set[asyncio.Task[None]] = set()
         self._rpc = Rpc(link, self, around.schemas, around.timing, around.logger)
         self._asker = Asker(info.id, self._rpc)
