@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import ClassVar
 
 from aiohttp import web
 from homeassistant.core import HomeAssistant, callback
@@ -21,12 +20,12 @@ class OcppView(HomeAssistantView):
     """
 
     url = URL
-    extra_urls: ClassVar[list[str]] = [f"{URL}/"]
     name = "api:forecourt:ocpp"
     # Stations know no tokens of Home Assistant; the central system asks for their password.
     requires_auth = False
 
     def __init__(self) -> None:
+        self.extra_urls = [f"{URL}/"]
         self.central: CentralSystem | None = None
 
     async def get(self, request: web.Request, identity: str) -> web.StreamResponse:

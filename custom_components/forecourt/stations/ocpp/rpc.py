@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from aiohttp import WSCloseCode
 
+from .door import printable
 from .link import ConnectionLostError, Timing
 from .schema import CALL, CALL_ERROR, CALL_RESULT, ErrorCode, Payload, Schemas, ViolationError
 
@@ -283,7 +284,7 @@ class Rpc:
 
     def _log(self, arrow: str, action: str, content: Any) -> None:
         if self._logger.isEnabledFor(logging.DEBUG):
-            self._logger.debug("%s %s %s", arrow, action, masked(content))
+            self._logger.debug("%s %s %s", arrow, printable(action), masked(content))
 
 
 def masked(content: Any) -> Any:

@@ -159,7 +159,8 @@ class CentralSystem:
 
     async def remove_station(self, identity: str) -> None:
         """Forget a station; when it comes again it is a stranger."""
-        self._stations.pop(identity, None)
+        if station := self._stations.pop(identity, None):
+            await station.release()
         self._door.forget(identity)
         if connection := self._connections.get(identity):
             await connection.link.close(WSCloseCode.GOING_AWAY, "station was removed")
@@ -260,7 +261,11 @@ class CentralSystem:
                         request, identity, Refusal(Cause.TOO_MANY, "unknown stations")
                     )
                 info = self.pending[identity]
-            response = await link.upgrade()
+            try:
+                response = await link.upgrade()
+            except ConnectionError:
+                self._door.leave(identity)
+                return web.Response(status=HTTPStatus.BAD_REQUEST)
             if self._stopping or self._stations.get(identity) is not station:
                 # Things changed meanwhile: have it knock again.
                 await link.close(WSCloseCode.SERVICE_RESTART)

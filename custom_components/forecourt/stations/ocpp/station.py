@@ -1,6 +1,8 @@
 """A station reached by OCPP, as the site sees it: one object through all reconnections."""
 
-from dataclasses import replace
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import datetime
 import logging
 from typing import Protocol
 
@@ -21,9 +23,20 @@ from ..base import (
 )
 from .limits import Limiter
 
+MAX_EVSES = 64
+
 CAPABILITIES: frozenset[type] = frozenset(
     {CanStart, CanStop, CanUnlock, CanReset, CanSetAvailability, CanRefresh}
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When something happened, after a look at how far the station's clock can be trusted."""
+
+    at: datetime
+    estimated: bool = False
+    replayed: bool = False
 
 
 class Line(Protocol):
@@ -36,15 +49,16 @@ class Line(Protocol):
     async def reset(self) -> None: ...
     async def set_available(self, evse: EvseId, *, available: bool) -> None: ...
     async def refresh(self, evse: EvseId) -> None: ...
+    async def release(self) -> None: ...
 
 
 class OcppStation:
     """Implements the ports by whatever line there is, and keeps what was learned.
 
-    `lacks` holds the capabilities that the station turned out not to have,
-    `refused_settings` the keys and values that it did not take, `settled_measurands` what
-    it takes instead, `transactions` the id of the running transaction of each EVSE, `fault`
-    what it says about itself as a whole.
+    `lacks` holds the capabilities that the station turned out not to have, `tries` how often
+    it was told a setting, `settled_measurands` what it takes of the wanted ones,
+    `transactions` the id of the running transaction of each EVSE, `starts` when the latest
+    transactions started, `fault` what it says about itself as a whole.
     """
 
     def __init__(
@@ -57,8 +71,9 @@ class OcppStation:
         self.limiter = limiter
         self.transactions: dict[int, int] = {}
         self.lacks: set[type] = set()
-        self.refused_settings: set[tuple[str, str]] = set()
+        self.tries: Counter[tuple[str, str]] = Counter()
         self.settled_measurands: str | None = None
+        self.starts: dict[tuple[int, str, int], Moment] = {}
         self.fault: str | None = None
         self._info = info
         self._events = events
@@ -107,6 +122,11 @@ class OcppStation:
         """Ask for a fresh status and reading."""
         await self._connected().refresh(evse)
 
+    async def release(self) -> None:
+        """Take back what was written for good, if possible, because the station goes elsewhere."""
+        if self._line is not None:
+            await self._line.release()
+
     def _connected(self) -> Line:
         if self._line is None:
             raise StationError(self._info.id, Failure.OFFLINE)
@@ -132,7 +152,7 @@ class OcppStation:
         """Take note of what the station told about itself."""
         if self._info.firmware not in (None, info.firmware):
             self.lacks.clear()
-            self.refused_settings.clear()
+            self.tries.clear()
             self.settled_measurands = None
             self.limiter.replaced()
         if info != self._info:

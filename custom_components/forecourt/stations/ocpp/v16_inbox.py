@@ -10,10 +10,9 @@ from ...core.model.token import Token
 from ..base import SiteEvents, TransactionEnd, TransactionStart
 from .rpc import AnswerError
 from .schema import ErrorCode, Payload
-from .station import OcppStation
+from .station import MAX_EVSES, Moment, OcppStation
 from .v16_messages import (
     STATUS,
-    Moment,
     charging_phases,
     error_text,
     id_tag_info,
@@ -22,7 +21,8 @@ from .v16_messages import (
     readings_of,
     time_text,
 )
-from .v16_setup import MAX_EVSES
+
+STARTS_KEPT = 16
 
 
 class Inbox16:
@@ -97,7 +97,7 @@ class Inbox16:
 
     async def start_transaction(self, payload: Payload) -> Payload:
         evse = self._evse(payload["connectorId"])
-        when = self._moment(payload["timestamp"])
+        when = self._moment_of_start(payload)
         answer = await self._events.transaction_started(
             TransactionStart(
                 evse=evse,
@@ -140,6 +140,19 @@ class Inbox16:
             if transaction_id == payload["transactionId"]:
                 del self._station.transactions[number]
         return {} if authorization is None else {"idTagInfo": id_tag_info(authorization)}
+
+    def _moment_of_start(self, payload: Payload) -> Moment:
+        """Return when it started: for a start that is told again, what was found at first.
+
+        The site knows a repeated start by its time, which must not depend on when it is told.
+        """
+        starts = self._station.starts
+        key = (payload["connectorId"], payload["timestamp"], payload["meterStart"])
+        when = starts.get(key) or self._moment(payload["timestamp"])
+        starts[key] = when
+        if len(starts) > STARTS_KEPT:
+            del starts[next(iter(starts))]
+        return when
 
     def _moment(self, stamp: str | None) -> Moment:
         now = self._now()

@@ -10,7 +10,7 @@ from .limits import Limit
 from .schema import Payload
 from .v16_messages import time_text
 
-# A profile replaces the one with the same id.
+# The number of the EVSE is added. A profile replaces the one with the same id.
 FALLBACK_ID = 1
 LIMIT_ID = 100
 
@@ -44,3 +44,8 @@ def charging_profile(limit: Limit) -> Payload:
             "chargingProfileKind": "Absolute",
         }
     return {"connectorId": limit.evse, "csChargingProfiles": profile}
+
+
+def fallback_ids(evses: int) -> range:
+    """Return the ids that the fallback may have been written with."""
+    return range(FALLBACK_ID, FALLBACK_ID + evses + 1)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 import hashlib
@@ -13,6 +12,7 @@ from ...core.model.evse import EvseStatus
 from ...core.model.reading import Reading, ReadingContext
 from ...core.model.token import Authorization, AuthorizationStatus
 from .schema import Payload
+from .station import Moment
 
 MAX_SKEW = timedelta(seconds=60)
 FIRST_PLAUSIBLE_YEAR = 2020
@@ -59,15 +59,6 @@ _UNITS = {
 }
 _LINES = ("L1", "L2", "L3")
 _PAIRS = ("L1-L2", "L2-L3", "L3-L1")
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """When something happened, after a look at how far the station's clock can be trusted."""
-
-    at: datetime
-    estimated: bool = False
-    replayed: bool = False
 
 
 def time_text(at: datetime) -> str:

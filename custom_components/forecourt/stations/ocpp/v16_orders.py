@@ -18,7 +18,7 @@ from .link import ConnectionLostError
 from .rpc import BadAnswerError, CallRefusedError, CallTimeoutError, Rpc
 from .schema import ErrorCode, Payload
 from .station import OcppStation
-from .v16_limits import charging_profile
+from .v16_limits import charging_profile, fallback_ids
 
 MAX_ID_TAG = 20
 
@@ -26,6 +26,7 @@ MAX_ID_TAG = 20
 ASKED: dict[str, type | None] = {
     "ChangeAvailability": CanSetAvailability,
     "ChangeConfiguration": None,
+    "ClearChargingProfile": None,
     "GetConfiguration": None,
     "RemoteStartTransaction": CanStart,
     "RemoteStopTransaction": CanStop,
@@ -130,7 +131,9 @@ class Orders16:
     async def refresh(self, evse: EvseId) -> None:
         """Ask for a fresh status and reading."""
         await self._asker.trigger("StatusNotification", evse.number)
-        await self._asker.trigger("MeterValues", evse.number)
+        # Fewer stations give meter values on request, and they come by themselves soon.
+        payload = {"requestedMessage": "MeterValues", "connectorId": evse.number}
+        await self._asker.ask("TriggerMessage", payload)
 
     async def keep_fallback(self) -> None:
         """Write the fallback; where that fails the setpoint is in force all the same."""
@@ -138,6 +141,17 @@ class Orders16:
             await self._station.limiter.keep_fallback(self._station.info.evses, self._send_limit)
         except StationError as err:
             self._station.logger.warning("Could not set the fallback current of %s", err)
+
+    async def release(self) -> None:
+        """Clear the fallback, so that the station is not left with it."""
+        if self._station.limiter.fallback_written is None:
+            return
+        try:
+            for profile_id in fallback_ids(self._station.info.evses):
+                # "Unknown" is as good as "Accepted".
+                await self._asker.ask("ClearChargingProfile", {"id": profile_id})
+        except StationError as err:
+            self._station.logger.debug("The fallback current stays in %s", err)
 
     async def _send_limit(self, limit: Limit) -> None:
         await self._asker.order("SetChargingProfile", charging_profile(limit))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from ..base import CanRefresh, Failure, StationError
 from .limits import RateUnit
 from .schema import Payload
-from .station import OcppStation
+from .station import MAX_EVSES, OcppStation
 from .v16_orders import Asker
 
 CONNECTORS = "NumberOfConnectors"
@@ -23,7 +23,8 @@ KEYS = (CONNECTORS, PROFILES, RATE_UNITS, SAMPLE_INTERVAL, SAMPLED_DATA)
 NEEDED = ("Energy.Active.Import.Register", "Power.Active.Import", "Current.Import")
 WANTED = (*NEEDED, "Voltage")
 
-MAX_EVSES = 64
+# A setting lives in flash memory, so a station is told the same thing twice at most.
+MAX_TRIES = 2
 
 type Ask = Callable[[str, Payload], Awaitable[Payload]]
 
@@ -107,19 +108,19 @@ class Setup:
             return False
         if setting.value == value:
             return True
-        refused = self._station.refused_settings
-        if (key, value) in refused:
+        tries = self._station.tries
+        if tries[key, value] >= MAX_TRIES:
             return False
-        # Before, not after: should the station crash on it, it is not told again.
-        refused.add((key, value))
+        # Counted before, not after: a station may crash on it, or take it and not keep it.
+        tries[key, value] += 1
         try:
             answer = await self._asker.ask("ChangeConfiguration", {"key": key, "value": value})
         except StationError as err:
             _only_refusals(err)
-            return False
+            answer = {"status": err.detail}
         if answer["status"] not in ("Accepted", "RebootRequired"):
+            tries[key, value] = MAX_TRIES
             return False
-        refused.discard((key, value))
         settings[key] = replace(setting, value=value)
         return True
 
