@@ -117,11 +117,8 @@ class CanRefresh(Protocol):
 
 def supports[C](station: object, capability: type[C]) -> TypeIs[C]:
     """Return whether this very station has the capability, as probed."""
-    return (
-        isinstance(station, Station)
-        and isinstance(station, capability)
-        and station.supports(capability)
-    )
+    probed = isinstance(station, Station) and station.supports(capability)
+    return probed and isinstance(station, capability)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
