@@ -1,0 +1,21 @@
+"""What happened: sessions, transactions, readings, tokens seen, prices; in SQLite.
+
+The site opens one `Ledger` and asks nothing else of this package. What it
+returns from is on the disk, so a station may be answered then.
+"""
+
+from .errors import LedgerClosedError, LedgerError, LedgerTooNewError, LedgerUnreadableError
+from .ledger import Ledger
+from .records import LedgerUser, Orphan, SeenToken, UserTotals
+
+__all__ = [
+    "Ledger",
+    "LedgerClosedError",
+    "LedgerError",
+    "LedgerTooNewError",
+    "LedgerUnreadableError",
+    "LedgerUser",
+    "Orphan",
+    "SeenToken",
+    "UserTotals",
+]

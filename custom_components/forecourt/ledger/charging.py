@@ -1,0 +1,210 @@
+"""What is written and read about charging: sessions, transactions, readings.
+
+Each function runs inside one database transaction, on the ledger's thread.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import Connection, and_, bindparam, func, select, union_all, update
+from sqlalchemy.dialects.sqlite import insert
+
+from ..core.model.ids import EvseId
+from ..core.model.reading import Reading
+from ..core.model.session import Session, SessionStatus, Transaction
+from .errors import LedgerError
+from .records import Orphan, UserTotals
+from .rows import evse_values, reading_values, to_reading, to_record, to_values
+from .schema import orphans, readings, sessions, transactions
+
+# Made once: building a statement costs more than running it.
+_session = insert(sessions)
+_PUT_SESSION = _session.on_conflict_do_update(
+    index_elements=[sessions.c.id],
+    set_={column.name: column for column in _session.excluded if not column.primary_key},
+)
+_STATE = ("last_wh", "energy_wh", "suspect_wh", "ended_at", "meter_stop_wh", "stop_reason")
+_PUT_STATE = (
+    update(transactions)
+    .where(transactions.c.id == bindparam("known_id"))
+    .values({name: bindparam(name) for name in _STATE})
+)
+_ADD_READINGS = insert(readings).on_conflict_do_nothing()
+_ADD_TRANSACTION = insert(transactions).returning(transactions.c.id)
+
+
+def find_transaction(
+    connection: Connection, evse: EvseId, token_key: str | None, at: datetime, meter_start_wh: int
+) -> Transaction | None:
+    query = select(transactions).filter_by(
+        **evse_values(evse), token_key=token_key, started_at=at, meter_start_wh=meter_start_wh
+    )
+    row = connection.execute(query).mappings().first()
+    return None if row is None else to_record(Transaction, row)
+
+
+def start_transaction(
+    connection: Connection, new: Transaction, session: Session, closing: Session | None
+) -> Transaction:
+    """Book a start; `new.id` is a placeholder."""
+    known = find_transaction(
+        connection, new.evse, new.token_key, new.started_at, new.meter_start_wh
+    )
+    if known is not None:
+        return known
+    if closing is not None:
+        connection.execute(_PUT_SESSION, to_values(closing))
+    connection.execute(_PUT_SESSION, to_values(replace(session, transaction_id=None)))
+    values = to_values(new)
+    del values["id"]
+    transaction_id: int = connection.scalars(_ADD_TRANSACTION, values).one()
+    connection.execute(_PUT_SESSION, to_values(replace(session, transaction_id=transaction_id)))
+    return replace(new, id=transaction_id)
+
+
+def save(
+    connection: Connection,
+    session: Session,
+    transaction: Transaction | None,
+    new_readings: Sequence[Reading],
+    prices: Sequence[Decimal | None],
+) -> int:
+    connection.execute(_PUT_SESSION, to_values(session))
+    transaction_id = None
+    if transaction is not None:
+        transaction_id = transaction.id
+        state = {name: getattr(transaction, name) for name in _STATE}
+        if connection.execute(_PUT_STATE, state | {"known_id": transaction_id}).rowcount == 0:
+            raise LedgerError(f"transaction {transaction_id} was never started")
+    rows = [
+        reading_values(reading, session.evse, transaction_id, price)
+        for reading, price in zip(new_readings, prices, strict=True)
+    ]
+    return connection.execute(_ADD_READINGS, rows).rowcount if rows else 0
+
+
+def transaction(connection: Connection, transaction_id: int) -> tuple[Transaction, Session] | None:
+    query = select(transactions).where(transactions.c.id == transaction_id)
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        return None
+    found = to_record(Transaction, row)
+    query = select(sessions).where(sessions.c.id == found.session_id)
+    return found, to_record(Session, connection.execute(query).mappings().one())
+
+
+def open_sessions(connection: Connection) -> list[tuple[Session, Transaction | None]]:
+    is_open = sessions.c.status == SessionStatus.OPEN
+    rows = connection.execute(
+        select(transactions)
+        .join(sessions, sessions.c.transaction_id == transactions.c.id)
+        .where(is_open)
+    ).mappings()
+    running = {row["id"]: to_record(Transaction, row) for row in rows}
+    query = select(sessions).where(is_open).order_by(sessions.c.started_at, sessions.c.id)
+    found = [to_record(Session, row) for row in connection.execute(query).mappings()]
+    return [(session, running.get(session.transaction_id or 0)) for session in found]
+
+
+def last_registers(connection: Connection) -> dict[EvseId, tuple[int, datetime]]:
+    # SQLite takes the other columns from the row that has the maximum.
+    query = (
+        select(
+            readings.c.station_id, readings.c.evse, readings.c.register_wh, func.max(readings.c.at)
+        )
+        .where(readings.c.register_wh.is_not(None))
+        .group_by(readings.c.station_id, readings.c.evse)
+    )
+    return {
+        EvseId(station_id, evse): (register_wh, at)
+        for station_id, evse, register_wh, at in connection.execute(query)
+    }
+
+
+def energy_registers(connection: Connection) -> dict[EvseId, int]:
+    # As above: the register is that of the first transaction.
+    query = select(
+        transactions.c.station_id,
+        transactions.c.evse,
+        transactions.c.meter_start_wh + func.sum(transactions.c.energy_wh),
+        func.min(transactions.c.id),
+    ).group_by(transactions.c.station_id, transactions.c.evse)
+    return {
+        EvseId(station_id, evse): energy_wh
+        for station_id, evse, energy_wh, _ in connection.execute(query)
+    }
+
+
+def last_reading_at(connection: Connection, transaction_id: int) -> datetime | None:
+    query = select(func.max(readings.c.at)).where(readings.c.transaction_id == transaction_id)
+    at: datetime | None = connection.scalar(query)
+    return at
+
+
+def list_sessions(
+    connection: Connection,
+    *,
+    user_id: str | None,
+    station_id: str | None,
+    start: datetime | None,
+    end: datetime | None,
+    limit: int | None,
+) -> list[Session]:
+    query = select(sessions)
+    if user_id is not None:
+        query = query.where(sessions.c.user_id == user_id)
+    if station_id is not None:
+        query = query.where(sessions.c.station_id == station_id)
+    if start is not None:
+        query = query.where(sessions.c.started_at >= start)
+    if end is not None:
+        query = query.where(sessions.c.started_at < end)
+    query = query.order_by(sessions.c.started_at.desc(), sessions.c.id.desc()).limit(limit)
+    return [to_record(Session, row) for row in connection.execute(query).mappings()]
+
+
+def readings_of(connection: Connection, session: Session) -> list[tuple[Reading, Decimal | None]]:
+    """Read what belongs to its transactions, and what came without one while it lasted."""
+    of_transactions = readings.c.transaction_id.in_(
+        select(transactions.c.id).where(transactions.c.session_id == session.id)
+    )
+    of_stay = and_(
+        readings.c.transaction_id.is_(None),
+        readings.c.station_id == session.evse.station_id,
+        readings.c.evse == session.evse.number,
+        readings.c.at >= (session.plugged_at or session.started_at),
+    )
+    if (end := session.unplugged_at or session.ended_at) is not None:
+        of_stay &= readings.c.at <= end
+    # A union, not an "or", so that each part uses its index.
+    query = union_all(select(readings).where(of_transactions), select(readings).where(of_stay))
+    rows = connection.execute(query.order_by("at", "id")).mappings()
+    return [(to_reading(row), row["price_per_kwh"]) for row in rows]
+
+
+def user_totals(connection: Connection, since: datetime) -> dict[str, UserTotals]:
+    """Add up in Python: SQLite would add money as floating point."""
+    query = select(sessions.c.user_id, sessions.c.energy_wh, sessions.c.cost).where(
+        sessions.c.started_at >= since, sessions.c.user_id.is_not(None)
+    )
+    totals: dict[str, UserTotals] = {}
+    for user_id, energy_wh, cost in connection.execute(query):
+        total = totals.get(user_id, UserTotals(energy_wh=0, cost=None))
+        totals[user_id] = UserTotals(
+            energy_wh=total.energy_wh + energy_wh,
+            cost=total.cost if cost is None else (total.cost or Decimal(0)) + cost,
+        )
+    return totals
+
+
+def add_orphan(connection: Connection, orphan: Orphan) -> bool:
+    result = connection.execute(insert(orphans).on_conflict_do_nothing(), to_values(orphan))
+    return result.rowcount > 0
+
+
+def list_orphans(connection: Connection) -> list[Orphan]:
+    columns = [column for column in orphans.c if column is not orphans.c.id]
+    rows = connection.execute(select(*columns).order_by(orphans.c.id)).mappings()
+    return [Orphan(**row) for row in rows]

@@ -1,0 +1,276 @@
+"""The ledger as the site uses it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from decimal import Decimal
+import hashlib
+import hmac
+from pathlib import Path
+import sqlite3
+from typing import Concatenate, Self
+
+from sqlalchemy import Connection
+
+from ..core.model.ids import EvseId
+from ..core.model.reading import Reading
+from ..core.model.session import Session, Transaction
+from ..core.model.token import Authorization, Token
+from . import charging, people, prices, snapshot
+from .database import Database
+from .errors import LedgerClosedError, LedgerError
+from .records import LedgerUser, Orphan, SeenToken, UserTotals
+
+
+class Ledger:
+    """What happened, on disk.
+
+    Each method is one round trip to the ledger's own thread and one commit,
+    which is on the disk when the method returns. All raise `LedgerError` if the
+    disk does not take it; then nothing of it is stored. A call that was
+    cancelled while it waited may have been stored or not; it may be repeated.
+    """
+
+    def __init__(
+        self, path: Path, key: bytes, executor: ThreadPoolExecutor, database: Database
+    ) -> None:
+        """Use `open`."""
+        self.path = path
+        self._key = key
+        self._executor = executor
+        self._database = database
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path, key: bytes) -> Self:
+        """Open the ledger, after making, restoring or migrating its file.
+
+        `key` is the secret that tokens are hashed with. Raises
+        `LedgerTooNewError` if a newer version wrote the file,
+        `LedgerUnreadableError` if it cannot be used; it is left alone then.
+        """
+        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forecourt-ledger")
+        database = Database(path)
+        try:
+            await asyncio.get_running_loop().run_in_executor(executor, database.open)
+        except BaseException as error:
+            executor.submit(database.close)
+            # Who cancels does not wait for the disk; the thread ends all the same.
+            executor.shutdown(wait=not isinstance(error, asyncio.CancelledError))
+            raise
+        return cls(path, key, executor, database)
+
+    async def close(self) -> None:
+        """Finish what was begun, then end the thread and close the file."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._database.close)
+        finally:
+            self._executor.shutdown()
+
+    async def _run[**P, R](
+        self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        if self._closed:
+            raise LedgerClosedError
+        return await asyncio.get_running_loop().run_in_executor(
+            self._executor, self._database.run, lambda connection: work(connection, *args, **kwargs)
+        )
+
+    def token_key(self, token: Token) -> str:
+        """Return the keyed hash by which the ledger knows a token."""
+        return hmac.new(self._key, token.uid.encode(), hashlib.sha256).hexdigest()
+
+    # --- charging ---------------------------------------------------------------------------------
+
+    async def find_transaction(
+        self, evse: EvseId, token: Token, at: datetime, meter_start_wh: int
+    ) -> Transaction | None:
+        """Return the transaction that this very start began, if it was told before."""
+        return await self._run(
+            charging.find_transaction, evse, self.token_key(token), at, meter_start_wh
+        )
+
+    async def start_transaction(
+        self,
+        session: Session,
+        token: Token,
+        at: datetime,
+        meter_start_wh: int,
+        *,
+        closing: Session | None = None,
+    ) -> Transaction:
+        """Book the start of a transaction of the session and give it its id.
+
+        `closing` is the previous session of the EVSE, where this start ends it. A
+        start that was booked before returns its transaction and changes nothing.
+        """
+        new = Transaction(
+            id=0,
+            evse=session.evse,
+            session_id=session.id,
+            started_at=at,
+            meter_start_wh=meter_start_wh,
+            last_wh=meter_start_wh,
+            token_key=self.token_key(token),
+            token_last4=token.last4,
+        )
+        return await self._run(charging.start_transaction, new, session, closing)
+
+    async def save(
+        self,
+        session: Session,
+        transaction: Transaction | None = None,
+        readings: Sequence[Reading] = (),
+        prices: Sequence[Decimal | None] | None = None,
+    ) -> int:
+        """Store the state of both and the readings; return how many of these were new.
+
+        `prices` has the price per kWh in force at each reading, `None` for unknown.
+        What identifies a transaction (EVSE, token, start) does not change any more.
+        """
+        if prices is None:
+            prices = [None] * len(readings)
+        return await self._run(charging.save, session, transaction, readings, prices)
+
+    async def transaction(self, transaction_id: int) -> tuple[Transaction, Session] | None:
+        """Return a transaction and its session."""
+        return await self._run(charging.transaction, transaction_id)
+
+    async def open_sessions(self) -> list[tuple[Session, Transaction | None]]:
+        """Return the open sessions, oldest first, with the transaction that runs in each."""
+        return await self._run(charging.open_sessions)
+
+    async def last_registers(self) -> dict[EvseId, tuple[int, datetime]]:
+        """Return the newest reading of each EVSE's register, and its time.
+
+        This goes through all readings, so it is for the start of a site.
+        """
+        return await self._run(charging.last_registers)
+
+    async def energy_registers(self) -> dict[EvseId, int]:
+        """Return what each EVSE delivered, counted on from its first meter value.
+
+        Unlike the station's own register it never falls, nor restarts with a new meter.
+        """
+        return await self._run(charging.energy_registers)
+
+    async def last_reading_at(self, transaction_id: int) -> datetime | None:
+        """Return the time of the newest reading of a transaction."""
+        return await self._run(charging.last_reading_at, transaction_id)
+
+    async def sessions(
+        self,
+        *,
+        user_id: str | None = None,
+        station_id: str | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        limit: int | None = None,
+    ) -> list[Session]:
+        """Return the sessions that started from `start` until before `end`, newest first."""
+        return await self._run(
+            charging.list_sessions,
+            user_id=user_id,
+            station_id=station_id,
+            start=start,
+            end=end,
+            limit=limit,
+        )
+
+    async def readings(self, session: Session) -> list[tuple[Reading, Decimal | None]]:
+        """Return the readings of a session, oldest first, with the price then in force."""
+        return await self._run(charging.readings_of, session)
+
+    async def user_totals(self, since: datetime) -> dict[str, UserTotals]:
+        """Return what each user charged in the sessions that started since then."""
+        return await self._run(charging.user_totals, since)
+
+    async def keep_orphan(
+        self,
+        *,
+        station_id: str,
+        transaction_id: int,
+        at: datetime,
+        meter_stop_wh: int,
+        token: Token | None,
+        reason: str | None,
+    ) -> bool:
+        """Put the end of an unknown transaction aside; return `False` where it was there."""
+        orphan = Orphan(
+            station_id=station_id,
+            transaction_id=transaction_id,
+            at=at,
+            meter_stop_wh=meter_stop_wh,
+            token_key=None if token is None else self.token_key(token),
+            token_last4=None if token is None else token.last4,
+            reason=reason,
+        )
+        return await self._run(charging.add_orphan, orphan)
+
+    async def orphans(self) -> list[Orphan]:
+        """Return the ends that were put aside, in the order in which they came."""
+        return await self._run(charging.list_orphans)
+
+    # --- people -----------------------------------------------------------------------------------
+
+    async def tap(
+        self, station_id: str, token: Token, at: datetime, authorization: Authorization
+    ) -> None:
+        """Record that a token was shown, and the answer."""
+        seen = SeenToken(
+            station_id=station_id,
+            at=at,
+            token_key=self.token_key(token),
+            token_last4=token.last4,
+            status=authorization.status,
+            reason=authorization.reason,
+            user_id=authorization.user_id,
+        )
+        await self._run(people.add_tap, seen)
+
+    async def refusals(self, since: datetime | None = None, limit: int = 100) -> list[SeenToken]:
+        """Return the taps that were not accepted, newest first."""
+        return await self._run(people.refusals, since, limit)
+
+    async def remember_user(self, user_id: str, name: str) -> None:
+        """Store the name of an active user."""
+        await self._run(people.remember_user, user_id, name)
+
+    async def deactivate_user(self, user_id: str, at: datetime) -> None:
+        """Note that a user may charge no more; name and history stay."""
+        await self._run(people.deactivate_user, user_id, at)
+
+    async def users(self) -> dict[str, LedgerUser]:
+        """Return all users that were ever remembered, by id."""
+        return await self._run(people.list_users)
+
+    # --- prices -----------------------------------------------------------------------------------
+
+    async def price_changed(self, at: datetime, price_per_kwh: Decimal | None) -> None:
+        """Note the price from now on; `None` for unknown. The same price again changes nothing."""
+        await self._run(prices.price_changed, at, price_per_kwh)
+
+    async def price_at(self, at: datetime) -> Decimal | None:
+        """Return the price per kWh at that time, `None` where it is not known."""
+        return await self._run(prices.price_at, at)
+
+    # --- backup -----------------------------------------------------------------------------------
+
+    async def snapshot(self) -> Path:
+        """Write a consistent copy beside the ledger for a backup; see `snapshot.py`."""
+        return await self._beside(snapshot.take)
+
+    async def drop_snapshot(self) -> None:
+        """Remove the copy. This works on a closed ledger, too."""
+        await self._beside(snapshot.drop)
+
+    async def _beside[R](self, work: Callable[[Path], R]) -> R:
+        """Work on the files on another thread, so that the ledger goes on."""
+        try:
+            return await asyncio.to_thread(work, self.path)
+        except (OSError, sqlite3.Error) as err:
+            raise LedgerError(str(err)) from err
