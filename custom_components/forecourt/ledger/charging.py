@@ -108,23 +108,8 @@ def open_sessions(connection: Connection) -> list[tuple[Session, Transaction | N
     return [(session, running.get(session.transaction_id or 0)) for session in found]
 
 
-def last_registers(connection: Connection) -> dict[EvseId, tuple[int, datetime]]:
-    # SQLite takes the other columns from the row that has the maximum.
-    query = (
-        select(
-            readings.c.station_id, readings.c.evse, readings.c.register_wh, func.max(readings.c.at)
-        )
-        .where(readings.c.register_wh.is_not(None))
-        .group_by(readings.c.station_id, readings.c.evse)
-    )
-    return {
-        EvseId(station_id, evse): (register_wh, at)
-        for station_id, evse, register_wh, at in connection.execute(query)
-    }
-
-
 def energy_registers(connection: Connection) -> dict[EvseId, int]:
-    # As above: the register is that of the first transaction.
+    # SQLite takes the other columns from the row that has the minimum: the first transaction.
     query = select(
         transactions.c.station_id,
         transactions.c.evse,

@@ -41,6 +41,8 @@ class Ledger:
         self._executor = executor
         self._database = database
         self._closed = False
+        self._trouble: str | None = None
+        self._on_trouble: Callable[[str | None], None] | None = None
 
     @classmethod
     async def open(cls, path: Path, key: bytes) -> Self:
@@ -76,9 +78,29 @@ class Ledger:
     ) -> R:
         if self._closed:
             raise LedgerClosedError
-        return await asyncio.get_running_loop().run_in_executor(
-            self._executor, self._database.run, lambda connection: work(connection, *args, **kwargs)
-        )
+        try:
+            result = await asyncio.get_running_loop().run_in_executor(
+                self._executor,
+                self._database.run,
+                lambda connection: work(connection, *args, **kwargs),
+            )
+        except LedgerClosedError:
+            raise
+        except LedgerError as error:
+            self._note_trouble(str(error))
+            raise
+        self._note_trouble(None)
+        return result
+
+    def watch(self, on_trouble: Callable[[str | None], None]) -> None:
+        """Tell `on_trouble` why the disk does not take what is booked; `None` once it does."""
+        self._on_trouble = on_trouble
+
+    def _note_trouble(self, trouble: str | None) -> None:
+        if trouble != self._trouble:
+            self._trouble = trouble
+            if self._on_trouble is not None:
+                self._on_trouble(trouble)
 
     def token_key(self, token: Token) -> str:
         """Return the keyed hash by which the ledger knows a token."""
@@ -143,13 +165,6 @@ class Ledger:
     async def open_sessions(self) -> list[tuple[Session, Transaction | None]]:
         """Return the open sessions, oldest first, with the transaction that runs in each."""
         return await self._run(charging.open_sessions)
-
-    async def last_registers(self) -> dict[EvseId, tuple[int, datetime]]:
-        """Return the newest reading of each EVSE's register, and its time.
-
-        This goes through all readings, so it is for the start of a site.
-        """
-        return await self._run(charging.last_registers)
 
     async def energy_registers(self) -> dict[EvseId, int]:
         """Return what each EVSE delivered, counted on from its first meter value.

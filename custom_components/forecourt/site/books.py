@@ -84,7 +84,7 @@ class Books:
         evse = start.evse
         known = await self._ledger.find_transaction(
             evse, start.token, start.at, start.meter_start_wh
-        )
+        ) or self._same_start(start)
         if known is not None:
             return known
         previous = self._sessions.get(evse)
@@ -219,6 +219,20 @@ class Books:
         if session is None or session.transaction_id is None:
             return None
         return self._transactions[session.transaction_id]
+
+    def _same_start(self, start: TransactionStart) -> Transaction | None:
+        """Return the running transaction where a station without a clock repeats its start.
+
+        The time of reception differs each time, so token and register tell.
+        """
+        running = self._running(self._sessions.get(start.evse))
+        if not start.clock_estimated or running is None:
+            return None
+        same = (
+            running.token_key == self._ledger.token_key(start.token)
+            and running.meter_start_wh == start.meter_start_wh
+        )
+        return running if same else None
 
     async def _find(self, transaction_id: int) -> Charge | None:
         transaction = self._transactions.get(transaction_id)

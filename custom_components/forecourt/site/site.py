@@ -17,7 +17,7 @@ from ..core.model.ids import EvseId
 from ..core.model.reading import Reading
 from ..core.model.session import SessionFlag
 from ..core.model.token import Authorization, Token, User
-from ..ledger import Ledger
+from ..ledger import Ledger, LedgerError
 from ..stations.base import (
     Station,
     TransactionAnswer,
@@ -77,7 +77,11 @@ class Site:
         """Control the site until cancelled."""
         while True:
             now = self._clock()
-            await self._give_up_lost(now)
+            try:
+                await self._give_up_lost(now)
+            except LedgerError:
+                # The transactions stay open and are given up when the disk takes it.
+                _LOGGER.exception("The ledger does not take the end of lost transactions")
             self.controller.step(now)
             await self.controller.wait()
 

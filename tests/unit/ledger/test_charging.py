@@ -146,6 +146,8 @@ async def test_a_full_disk_is_an_error_and_the_ledger_goes_on(ledger: Ledger) ->
             lambda connection: connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
         )
 
+    troubles: list[str | None] = []
+    ledger.watch(troubles.append)
     await limit(1)
     flood = [reading(minute) for minute in range(1000)]
     with pytest.raises(LedgerError, match="full"):
@@ -153,6 +155,7 @@ async def test_a_full_disk_is_an_error_and_the_ledger_goes_on(ledger: Ledger) ->
     await limit(1_000_000)
     assert await ledger.transaction(transaction.id) == (transaction, current)
     assert await ledger.save(current, transaction, flood) == 1000
+    assert troubles == ["database or disk is full", None]
 
 
 async def test_readings_that_are_there_already_are_not_booked_again(ledger: Ledger) -> None:
@@ -192,18 +195,6 @@ async def test_the_readings_of_a_session(ledger: Ledger) -> None:
         (reading(40), None),
     ]
     assert await ledger.readings(late) == [(reading(30), None), (reading(50), Decimal(1))]
-
-
-async def test_the_newest_register_of_each_evse(ledger: Ledger) -> None:
-    assert await ledger.last_registers() == {}
-    current, transaction = await started(ledger)
-    other = session(evse=EvseId("yard", 2))
-    await ledger.save(current, transaction, [reading(2), reading(1), reading(3, register_wh=None)])
-    await ledger.save(other, readings=[reading(4)])
-    assert await ledger.last_registers() == {
-        EVSE: (1200, NOON + minutes(2)),
-        EvseId("yard", 2): (1400, NOON + minutes(4)),
-    }
 
 
 async def test_the_energy_of_each_evse_counts_on_from_its_first_meter_value(ledger: Ledger) -> None:
