@@ -150,24 +150,21 @@ class Books:
         return entry
 
     def start_answered(self, entry: Transaction, transaction_id: int, status: str) -> None:
-        """Note the server's answer; an id that is not the server's to give is a violation."""
-        if entry.start_delivered and entry.transaction_id != transaction_id:
-            self.violation(
-                "transaction_id_changed", f"{entry.transaction_id}, then {transaction_id}"
-            )
-            return
-        if any(
-            other.transaction_id == transaction_id
-            for other in self.transactions
-            if other is not entry
-        ):
+        """Note the server's answer; the id of another transaction is a violation."""
+        others = (other for other in self.transactions if other is not entry)
+        if any(other.transaction_id == transaction_id for other in others):
             self.violation("transaction_id_reused", str(transaction_id))
-        entry.transaction_id, entry.start_status, entry.start_delivered = (
-            transaction_id,
-            status,
-            True,
-        )
+        entry.transaction_id, entry.start_status = transaction_id, status
+        entry.start_delivered = True
         self._write("transaction", **asdict(entry))
+
+    def start_repeated(self, connector: int, started: str, transaction_id: int) -> None:
+        """Check the answer to a StartTransaction that the server has had before."""
+        for entry in self.transactions:
+            same = (entry.connector, entry.started) == (connector, started)
+            if same and entry.transaction_id not in (None, transaction_id):
+                detail = f"{entry.transaction_id}, then {transaction_id}"
+                self.violation("transaction_id_changed", detail)
 
     def stopped(self, entry: Transaction, stopped: str, meter_stop_wh: int, reason: str) -> None:
         """Close a transaction."""

@@ -41,7 +41,7 @@ class Socket:
         password: str | bytes | None = None,
         *,
         subprotocols: tuple[str, ...] = ("ocpp1.6",),
-        ping_s: float | None = None,
+        autoping: bool = True,
     ) -> Socket:
         """Connect. ClientError (WSServerHandshakeError has the status) or OSError if that fails."""
         session = ClientSession(connector=TCPConnector(limit=1))
@@ -50,7 +50,7 @@ class Socket:
                 station_url(url, identity),
                 protocols=subprotocols,
                 headers=authorization(identity, password),
-                heartbeat=ping_s,
+                autoping=autoping,
                 max_msg_size=0,
                 # A server that hangs does not answer a close either.
                 timeout=ClientWSTimeout(ws_close=2.0),

@@ -80,9 +80,15 @@ async def duplicate(
         link.send_twice.add(action)
         return None
     try:
-        return {"answer": await link.repeat(action, new_id=new_id)}
+        answer = await link.repeat(action, new_id=new_id)
     except (RpcError, NoAnswerError, LinkDownError) as err:
         return {"error": f"{type(err).__name__}: {err}"}
+    if action == "StartTransaction":
+        start = link.last_calls[action].payload
+        station.books.start_repeated(
+            start["connectorId"], start["timestamp"], answer["transactionId"]
+        )
+    return {"answer": answer}
 
 
 async def lose_reading(station: Ocpp16Station, *, count: int = 1) -> None:

@@ -79,6 +79,8 @@ class Link:
         """The last call sent of each action."""
         self.send_twice: set[str] = set()
         """Actions whose next call goes out in two identical frames."""
+        self.pongs = 0
+        """How many pings the server has answered."""
         self.closed = False
 
     async def run(self) -> None:
@@ -128,6 +130,11 @@ class Link:
             await self._guarded(self._ws.send_bytes(data))
         else:
             await self._guarded(self._ws.send_str(data))
+
+    async def ping(self) -> None:
+        """Send a ping; LinkDownError if the connection is gone."""
+        await self._flowing.wait()
+        await self._guarded(self._ws.ping())
 
     def freeze(self) -> None:
         """Neither read nor write from now on, not even pongs, but keep the socket."""
@@ -191,6 +198,10 @@ class Link:
                 self._take(decode(message.data))
             except FrameError as err:
                 self._violation(err.kind, str(err))
+        elif message.type is WSMsgType.PING:
+            await self._guarded(self._ws.pong(message.data))
+        elif message.type is WSMsgType.PONG:
+            self.pongs += 1
         elif message.type is WSMsgType.BINARY:
             self._violation("binary_frame", f"{len(message.data)} bytes")
         else:

@@ -77,6 +77,6 @@ class StationConfig:
     reset_flush_s: float = 2.0
     """How long a soft reset waits for its StopTransactions to be delivered."""
     ping_s: float | None = None
-    """Interval of WebSocket pings sent by the station."""
+    """Interval of WebSocket pings sent by the station; WebSocketPingInterval goes before it."""
     seed: int | None = None
     """For the jitter."""

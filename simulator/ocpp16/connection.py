@@ -116,7 +116,7 @@ class Connection:
         try:
             async with asyncio.timeout(self._config.call_timeout_s):
                 socket = await Socket.open(
-                    self._url, self._config.identity, self.password, ping_s=self._config.ping_s
+                    self._url, self._config.identity, self.password, autoping=False
                 )
         except (ClientError, OSError) as err:  # TimeoutError is an OSError
             self.last_error = f"{type(err).__name__}: {err}"
@@ -149,9 +149,13 @@ class Connection:
         self._socket, self.link, self.last_error = socket, link, None
         try:
             async with asyncio.TaskGroup() as group:
-                session = group.create_task(self._session(link))
+                tasks = [
+                    group.create_task(self._session(link)),
+                    group.create_task(self._ping(link)),
+                ]
                 await link.run()
-                session.cancel()
+                for task in tasks:
+                    task.cancel()
         except* LinkDownError:
             pass
         finally:
@@ -177,6 +181,17 @@ class Connection:
                     lambda: settings.number("TransactionMessageRetryInterval"),
                 )
             )
+
+    async def _ping(self, link: Link) -> None:
+        """Ping, and give the connection up if the answer does not come (WebSocketPingInterval)."""
+        interval = self._in.settings.number("WebSocketPingInterval") or self._config.ping_s
+        while interval:
+            pongs = link.pongs
+            await link.ping()
+            await self._in.clock.sleep(interval)
+            if link.pongs == pongs:
+                self._in.books.note("no_pong", waited_s=interval)
+                raise LinkDownError("no pong")
 
     async def _register(self, link: Link) -> None:
         """Send BootNotifications until one is accepted; nothing else is sent meanwhile."""

@@ -132,7 +132,7 @@ def _defaults(config: StationConfig) -> dict[str, _Key]:
         "TransactionMessageAttempts": _Key("3", _at_least(1)),
         "TransactionMessageRetryInterval": _Key("5", _at_least(0)),
         "UnlockConnectorOnEVSideDisconnect": _Key("true", _boolean),
-        "WebSocketPingInterval": _Key(str(int(config.ping_s or 0)), _at_least(0), reboot=True),
+        "WebSocketPingInterval": _Key("0", _at_least(0), reboot=True),
     }
     if config.local_list:
         profiles.append("LocalAuthListManagement")

@@ -34,7 +34,8 @@ class Server:
         self.paths: list[str] = []
         self.subprotocols: tuple[str, ...] = ("ocpp1.6",)
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
-        self.pings = 0
+        self.answers_pings = True
+        self.pongs = 0
         self._ids = itertools.count(1)
         self._transactions = itertools.count(7001)
         self._known: dict[tuple[Any, ...], int] = {}
@@ -79,6 +80,9 @@ class Server:
         else:
             await socket.send_str(data if isinstance(data, str) else json.dumps(data))
 
+    async def ping(self) -> None:
+        await self._sockets[-1].ping()
+
     async def close_sockets(self, code: int = WSCloseCode.GOING_AWAY) -> None:
         for socket in list(self._sockets):
             await socket.close(code=code)
@@ -107,7 +111,7 @@ class Server:
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         self.authorizations.append(request.headers.get("Authorization"))
-        self.paths.append(request.path)
+        self.paths.append(request.raw_path)
         if self.password is not None and self.authorizations[-1] != self.password:
             return web.Response(status=401)
         socket = web.WebSocketResponse(protocols=self.subprotocols, autoping=False, max_msg_size=0)
@@ -119,8 +123,9 @@ class Server:
                     await self._take(socket, message.data)
                 elif message.type is WSMsgType.BINARY:
                     self.frames.append(message.data)
-                elif message.type is WSMsgType.PING:
-                    self.pings += 1
+                elif message.type is WSMsgType.PONG:
+                    self.pongs += 1
+                elif message.type is WSMsgType.PING and self.answers_pings:
                     await socket.pong(message.data)
         finally:
             self._sockets.remove(socket)
