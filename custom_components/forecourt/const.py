@@ -28,6 +28,7 @@ CONF_PRICE = "price_per_kwh"
 CONF_PRICE_ENTITY = "price_entity"
 CONF_PERSONAL_DATA = "personal_data"
 DEFAULT_MAIN_FUSE_A = 25
+MAX_MAIN_FUSE_A = 2000
 
 PERSONAL_DATA_SHARED = "shared"
 PERSONAL_DATA_PRIVATE = "private"
@@ -39,6 +40,9 @@ CONF_MAX_CURRENT_A = "max_current_a"
 CONF_FALLBACK_CURRENT_A = "fallback_current_a"
 DEFAULT_MAX_CURRENT_A = 16
 DEFAULT_FALLBACK_CURRENT_A = 6
+MIN_CURRENT_A = 6
+MAX_STATION_CURRENT_A = 80
+MAX_EVSES = 8
 
 # Data of a user.
 CONF_USER_ID = "user_id"

@@ -16,6 +16,9 @@ from .site import Site
 
 ISSUE_PRICE_ENTITY = "price_entity"
 
+# What prices per kilowatt-hour are told in, and would be a hundred times too high.
+SUBUNITS = {"c", "cent", "cents", "ct", "cts", "¢", "p", "pence", "öre", "øre", "gr", "grosz"}
+
 
 def read_price(state: State | None) -> Decimal | None:
     """Return the price that an entity shows, `None` where it shows no number."""
@@ -26,6 +29,17 @@ def read_price(state: State | None) -> Decimal | None:
     except InvalidOperation:
         return None
     return price if price.is_finite() else None
+
+
+def per_kwh(unit: str | None) -> bool:
+    """Return whether a price in this unit is one per kilowatt-hour, and not in cents.
+
+    An entity without a unit is taken at its word.
+    """
+    if unit is None:
+        return True
+    money, _, energy = unit.partition("/")
+    return energy.strip() == "kWh" and money.strip().casefold() not in SUBUNITS
 
 
 class PriceFeed:
