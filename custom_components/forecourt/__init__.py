@@ -1,10 +1,12 @@
 """Forecourt: runs the EV charging stations of a site."""
 
-from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from dataclasses import replace
+
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState, ConfigSubentry
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.exceptions import ConfigEntryError
-from homeassistant.helpers import config_validation as cv, issue_registry as ir
+from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.typing import ConfigType
 
 from .const import (
@@ -14,6 +16,7 @@ from .const import (
     SUBENTRY_STATION,
     SUBENTRY_USER,
 )
+from .devices import evse_of
 from .hub import ForecourtConfigEntry, Hub, ledger_path
 from .ledger import Ledger, LedgerTooNewError, LedgerUnreadableError
 from .services import async_setup_services
@@ -38,6 +41,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: ForecourtConfigEntry) ->
     try:
         await hub.start()
         await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+        # Only now, so that no event finds its entity missing.
+        await hub.open()
     except BaseException:
         # A half-started site would hold its port and its ledger.
         await hub.stop()
@@ -58,6 +63,16 @@ async def async_unload_entry(hass: HomeAssistant, entry: ForecourtConfigEntry) -
     if unloaded:
         await entry.runtime_data.stop()
     return unloaded
+
+
+async def async_remove_config_entry_device(
+    hass: HomeAssistant, entry: ForecourtConfigEntry, device: dr.AnyDeviceEntry
+) -> bool:
+    """Allow to delete an outlet that its station has no more; other devices have their subentry."""
+    evse = evse_of(device)
+    if evse is None or entry.state is not ConfigEntryState.LOADED:
+        return False
+    return evse not in entry.runtime_data.site.board
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: ConfigEntry) -> None:
@@ -92,13 +107,13 @@ class _Updater:
     """
 
     def __init__(self, entry: ForecourtConfigEntry) -> None:
-        self._subentries = dict(entry.subentries)
+        self._subentries = _snapshot(entry)
         self._options = dict(entry.options)
         self._data = dict(entry.data)
 
     async def __call__(self, hass: HomeAssistant, entry: ForecourtConfigEntry) -> None:
         hub = entry.runtime_data
-        before, after = self._subentries, dict(entry.subentries)
+        before, after = self._subentries, _snapshot(entry)
         self._subentries = after
         if dict(entry.data) != self._data:
             # Another port: stations have to dial in again anyway.
@@ -116,6 +131,11 @@ class _Updater:
         for subentry_id, subentry in _of_type(after, SUBENTRY_STATION).items():
             if before.get(subentry_id) != subentry:
                 hub.sync_station(subentry)
+
+
+def _snapshot(entry: ForecourtConfigEntry) -> dict[str, ConfigSubentry]:
+    """Return copies: Home Assistant edits subentries in place."""
+    return {key: replace(subentry) for key, subentry in entry.subentries.items()}
 
 
 def _of_type(subentries: dict[str, ConfigSubentry], kind: str) -> dict[str, ConfigSubentry]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import count
 import logging
 from pathlib import Path
 
@@ -23,19 +24,25 @@ from .const import (
     CONF_MAIN_FUSE_A,
     CONF_MAX_CURRENT_A,
     CONF_PERSON,
+    CONF_PERSONAL_DATA,
     CONF_PORT,
     CONF_STATION_ID,
     CONF_USER_ID,
     DOMAIN,
+    PERSONAL_DATA_PRIVATE,
     SUBENTRY_STATION,
     SUBENTRY_USER,
 )
+from .coordinator import StationCoordinator, UsageCoordinator
 from .core.control.limits import Limits
+from .core.model.ids import EvseId
 from .core.model.station import StationInfo
 from .core.model.token import Access, Token, User
+from .devices import forget_persons, register_site, register_user
 from .ledger import Ledger
 from .price import PriceFeed
 from .site import Site, SiteSettings
+from .site.signal import Signal
 from .stations.ocpp import CentralSystem, PortInUseError
 from .stations.ocpp.ha import async_serve
 from .vault import Memory, Vault
@@ -43,6 +50,7 @@ from .vault import Memory, Vault
 _LOGGER = logging.getLogger(__name__)
 
 ISSUE_PORT_IN_USE = "port_in_use"
+ISSUE_TOKEN_OFFER = "token_offer"  # noqa: S105 - the name of an issue
 
 type ForecourtConfigEntry = ConfigEntry[Hub]
 
@@ -53,7 +61,12 @@ def ledger_path(hass: HomeAssistant) -> Path:
 
 
 class Hub:
-    """The running site of the entry, with everything it stands on."""
+    """The running site of the entry, with everything it stands on.
+
+    `private` is whether no entity may tell about persons. The signals say what
+    the entities must follow: stations, EVSEs and users that came, names that
+    changed, and the site's privacy.
+    """
 
     def __init__(
         self,
@@ -77,22 +90,43 @@ class Hub:
             on_fallback_written=memory.remember_fallback,
         )
         self.price = PriceFeed(hass, self.site)
+        self.coordinators: dict[str, StationCoordinator] = {}
+        self.usage = UsageCoordinator(hass, entry, self.site)
+        self.private = _is_private(entry)
+        self.station_added = Signal[StationCoordinator]()
+        self.evse_added = Signal[EvseId]()
+        self.user_added = Signal[ConfigSubentry]()
+        self.users_changed = Signal[None]()
+        self.privacy_changed = Signal[bool]()
+        self._names: dict[str, str] = {}
+        self._offers: dict[int, tuple[Token, str]] = {}
+        self._offer_numbers = count(1)
         self._stop_serving: Callable[[], None] | None = None
         self._running: asyncio.Task[None] | None = None
         self._disconnect: list[Callable[[], None]] = []
 
     async def start(self) -> None:
-        """Load what was open, take in users and stations, and open the doors."""
+        """Load what was open, take in users and stations."""
+        register_site(self.hass, self.entry)
+        if self.private:
+            forget_persons(self.hass, self.entry)
         await self.site.load()
         await self.price.follow(self.entry.options)
         await self.sync_users()
+        self._disconnect = [
+            self.site.board.changed.connect(self._evse_changed),
+            self.site.books.changed.connect(self._session_changed),
+            self.site.station_signal.connect(self._station_changed),
+        ]
         for subentry in self.entry.get_subentries_of_type(SUBENTRY_STATION):
             self.sync_station(subentry)
-        self._disconnect.append(
-            self.site.board.changed.connect(
-                lambda evse: self.memory.remember(self.site.board[evse])
-            )
-        )
+        for coordinator in self.coordinators.values():
+            await coordinator.load_last_sessions()
+        self.usage.start()
+        await self.usage.async_refresh()
+
+    async def open(self) -> None:
+        """Open the doors, and run."""
         self._stop_serving = async_serve(self.hass, self.central)
         await self._open_port()
         self._running = self.hass.async_create_background_task(self.site.run(), "forecourt site")
@@ -109,6 +143,9 @@ class Hub:
         for disconnect in self._disconnect:
             disconnect()
         self._disconnect.clear()
+        for number in list(self._offers):
+            self.drop_offer(number)
+        self.usage.stop()
         self.price.close()
         await self.central.stop()
         await self.site.close()
@@ -120,6 +157,14 @@ class Hub:
         self.site.settings = site_settings(self.hass, self.entry)
         await self.price.follow(self.entry.options)
         self.site.controller.wake()
+        private = _is_private(self.entry)
+        if private != self.private:
+            self.private = private
+            if private:
+                forget_persons(self.hass, self.entry)
+            else:
+                await self.usage.async_refresh()
+            self.privacy_changed.send(private)
 
     async def sync_users(self) -> None:
         """Take over the users of the entry and their tokens."""
@@ -140,7 +185,36 @@ class Hub:
         for user_id, ledger_user in known.items():
             if user_id not in ids and ledger_user.deactivated_at is None:
                 await self.ledger.deactivate_user(user_id, dt_util.utcnow())
+        new = ids - set(self.site.members.users)
+        self._names = {user_id: ledger_user.name for user_id, ledger_user in known.items()}
+        self._names |= {user.id: user.name for user in users}
         self.site.set_members(users, self.vault.tokens)
+        if not self.private:
+            for subentry in self.entry.get_subentries_of_type(SUBENTRY_USER):
+                register_user(self.hass, self.entry, subentry)
+                if subentry.data[CONF_USER_ID] in new:
+                    self.user_added.send(subentry)
+        self.users_changed.send(None)
+
+    def user_name(self, user_id: str | None) -> str | None:
+        """Return a user's name, also of one who may charge no more; `None` for nobody."""
+        return None if user_id is None else self._names.get(user_id)
+
+    def evse_name(self, evse: EvseId) -> str:
+        """Return the name by which people know an EVSE: its station's, numbered if need be."""
+        name = self.station_name(evse.station_id)
+        return name if len(self.site.board.of(evse.station_id)) == 1 else f"{name} {evse.number}"
+
+    def station_name(self, station_id: str) -> str:
+        """Return the name that the owner gave a station."""
+        return next(
+            (
+                subentry.title
+                for subentry in self.entry.get_subentries_of_type(SUBENTRY_STATION)
+                if subentry.data[CONF_STATION_ID] == station_id
+            ),
+            station_id,
+        )
 
     @callback
     def sync_station(self, subentry: ConfigSubentry) -> None:
@@ -158,9 +232,16 @@ class Hub:
             fallback_current_a=subentry.data[CONF_FALLBACK_CURRENT_A],
         )
         self.site.add_station(station, limits, self.memory.evses(station_id))
+        if (coordinator := self.coordinators.get(station_id)) is not None:
+            coordinator.renamed()
+            return
+        coordinator = StationCoordinator(self.hass, self.entry, subentry, self.site)
+        self.coordinators[station_id] = coordinator
+        self.station_added.send(coordinator)
 
     async def remove_station(self, station_id: str) -> None:
         """Let a station go, with its credentials; what it charged stays in the ledger."""
+        self.coordinators.pop(station_id, None)
         self.site.remove_station(station_id)
         await self.central.remove_station(station_id)
         await self.vault.set_password_hash(station_id, None)
@@ -175,6 +256,72 @@ class Hub:
         """Take a token away from its user."""
         await self.vault.remove_token(token)
         await self.sync_users()
+
+    @callback
+    def offer_token(self, token: Token, user_id: str, evse: EvseId) -> None:
+        """Ask the owner whether a card that was shown shall be given to a user.
+
+        The card waits in memory only: a restart is a no.
+        """
+        for number, (offered, _) in list(self._offers.items()):
+            if offered == token:
+                self.drop_offer(number)
+        number = next(self._offer_numbers)
+        self._offers[number] = (token, user_id)
+        ir.async_create_issue(
+            self.hass,
+            DOMAIN,
+            f"{ISSUE_TOKEN_OFFER}_{number}",
+            data={"offer": number},
+            is_fixable=True,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key=ISSUE_TOKEN_OFFER,
+            translation_placeholders={
+                "last4": token.last4,
+                "evse": self.evse_name(evse),
+                "user": self.user_name(user_id) or "",
+            },
+        )
+
+    async def accept_offer(self, number: int) -> bool:
+        """Give an offered card to its user; return whether that was still possible."""
+        token, user_id = self._offers.get(number, (None, None))
+        self.drop_offer(number)
+        members = self.site.members
+        if token is None or members.user(user_id) is None or token in members.tokens:
+            return False
+        assert user_id is not None  # noqa: S101 - nobody was no member
+        await self.enrol(token, user_id)
+        return True
+
+    @callback
+    def drop_offer(self, number: int) -> None:
+        """Forget an offered card."""
+        self._offers.pop(number, None)
+        ir.async_delete_issue(self.hass, DOMAIN, f"{ISSUE_TOKEN_OFFER}_{number}")
+
+    @callback
+    def _evse_changed(self, evse: EvseId) -> None:
+        self.memory.remember(self.site.board[evse])
+        coordinator = self.coordinators.get(evse.station_id)
+        if coordinator is not None and coordinator.evse_changed(evse):
+            self.evse_added.send(evse)
+
+    @callback
+    def _session_changed(self, evse: EvseId) -> None:
+        self.usage.session_changed(evse)
+        coordinator = self.coordinators.get(evse.station_id)
+        if coordinator is not None and self.site.books.session(evse) is None:
+            self.entry.async_create_background_task(
+                self.hass, coordinator.load_last_sessions(), f"{DOMAIN} last sessions"
+            )
+
+    @callback
+    def _station_changed(self, station_id: str) -> None:
+        if station_id not in self.site.stations:
+            self.usage.station_removed(station_id)
+        elif (coordinator := self.coordinators.get(station_id)) is not None:
+            coordinator.station_changed()
 
     async def _open_port(self) -> None:
         port = self.entry.data[CONF_PORT]
@@ -215,3 +362,7 @@ def site_settings(hass: HomeAssistant, entry: ForecourtConfigEntry) -> SiteSetti
         currency=hass.config.currency,
         default_user_id=options.get(CONF_DEFAULT_USER),
     )
+
+
+def _is_private(entry: ForecourtConfigEntry) -> bool:
+    return bool(entry.options.get(CONF_PERSONAL_DATA) == PERSONAL_DATA_PRIVATE)

@@ -1,0 +1,171 @@
+"""What a bug report needs, without anything that is somebody's secret or says who somebody is."""
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+from typing import Any
+
+from homeassistant.components.diagnostics import REDACTED, async_redact_data
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+from homeassistant.loader import async_get_integration
+from homeassistant.util import dt as dt_util
+
+from .const import (
+    CONF_DEFAULT_USER,
+    CONF_GROUP,
+    CONF_PERSON,
+    CONF_USER_ID,
+    DOMAIN,
+    SUBENTRY_USER,
+)
+from .core.model.evse import EvseState
+from .core.model.session import Session
+from .devices import evse_of, station_of
+from .errors import explained
+from .hub import ForecourtConfigEntry, Hub
+from .stations.base import Station
+
+TO_REDACT = {CONF_DEFAULT_USER, CONF_GROUP, CONF_PERSON, CONF_USER_ID}
+
+RECENT_SESSIONS = 20
+
+
+async def async_get_config_entry_diagnostics(
+    hass: HomeAssistant, entry: ForecourtConfigEntry
+) -> dict[str, Any]:
+    """Return what is known of the site."""
+    hub = entry.runtime_data
+    site = hub.site
+    integration = await async_get_integration(hass, DOMAIN)
+    with explained(hub):
+        users = await hub.ledger.users()
+        orphans = await hub.ledger.orphans()
+        recent = await hub.ledger.sessions(limit=RECENT_SESSIONS)
+    return {
+        "version": str(integration.version),
+        "now": dt_util.utcnow(),
+        "entry": {
+            "data": async_redact_data(entry.data, TO_REDACT),
+            "options": async_redact_data(entry.options, TO_REDACT),
+            "subentries": [
+                {
+                    "type": subentry.subentry_type,
+                    "title": REDACTED
+                    if subentry.subentry_type == SUBENTRY_USER
+                    else subentry.title,
+                    "data": async_redact_data(subentry.data, TO_REDACT),
+                }
+                for subentry in entry.subentries.values()
+            ],
+        },
+        "central": {
+            "port": hub.central.port,
+            "pending": sorted(hub.central.pending),
+            "knocks": [
+                {
+                    "at": knock.at,
+                    "address": _address(knock.address),
+                    "identity": knock.identity,
+                    "cause": knock.cause,
+                    "detail": knock.detail,
+                    "count": knock.count,
+                }
+                for knock in hub.central.knocks
+            ],
+        },
+        "counts": {
+            "users": len(site.members.users),
+            "users_ever": len(users),
+            "tokens": len(site.members.tokens),
+            "tokens_blocked": sum(record.blocked for record in site.members.tokens.values()),
+            "orphaned_ends": len(orphans),
+        },
+        "stations": [_station(hub, station) for station in site.stations.values()],
+        "recent_sessions": _sessions(recent),
+    }
+
+
+async def async_get_device_diagnostics(
+    hass: HomeAssistant, entry: ForecourtConfigEntry, device: dr.AnyDeviceEntry
+) -> dict[str, Any]:
+    """Return what is known of the station that the device is, or is a part of."""
+    hub = entry.runtime_data
+    evse = evse_of(device)
+    station = hub.site.stations.get(evse.station_id if evse else station_of(device) or "")
+    if station is None:
+        return {}
+    with explained(hub):
+        recent = await hub.ledger.sessions(station_id=station.info.id, limit=RECENT_SESSIONS)
+    return {"station": _station(hub, station), "recent_sessions": _sessions(recent)}
+
+
+def _station(hub: Hub, station: Station) -> dict[str, Any]:
+    info = station.info
+    refusal = hub.site.controller.refusals.get(info.id)
+    return {
+        "id": info.id,
+        "protocol": info.protocol,
+        "vendor": info.vendor,
+        "model": info.model,
+        "serial": info.serial and REDACTED,
+        "firmware": info.firmware,
+        "address": info.address and _address(info.address),
+        "online": station.online,
+        "refuses_limits": str(refusal) if refusal else None,
+        "evses": [_evse(hub, state) for state in hub.site.board.of(info.id)],
+    }
+
+
+def _evse(hub: Hub, state: EvseState) -> dict[str, Any]:
+    limits = hub.site.board.limits(state.evse)
+    setpoint = state.setpoint
+    return {
+        "number": state.evse.number,
+        "online": state.online,
+        "status": state.status,
+        "status_at": state.status_at,
+        "plugged_at": state.plugged_at,
+        "error": state.error,
+        "reading": state.reading,
+        "register_wh": state.register_wh,
+        "allowed": state.allowed,
+        "requested_current_a": state.requested_current_a,
+        "max_current_a": limits.max_current_a,
+        "fallback_current_a": limits.fallback_current_a,
+        "setpoint": setpoint
+        and {
+            "current_a": setpoint.current_a,
+            "reason": setpoint.reason,
+            "valid_until": setpoint.valid_until,
+        },
+        "session": next(iter(_sessions([state.session])), None) if state.session else None,
+    }
+
+
+def _sessions(sessions: Iterable[Session]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": session.id,
+            "evse": str(session.evse),
+            "status": session.status,
+            "transaction_id": session.transaction_id,
+            "plugged_at": session.plugged_at,
+            "started_at": session.started_at,
+            "ended_at": session.ended_at,
+            "unplugged_at": session.unplugged_at,
+            "energy_wh": session.energy_wh,
+            "unpriced_wh": session.unpriced_wh,
+            "has_user": session.user_id is not None,
+            "has_cost": session.cost is not None,
+            "flags": sorted(session.flags),
+        }
+        for session in sessions
+    ]
+
+
+def _address(address: str) -> str:
+    """Return an address of a local network as it is: it says why a station does not get through."""
+    try:
+        return address if ip_address(address).is_private else REDACTED
+    except ValueError:
+        return REDACTED

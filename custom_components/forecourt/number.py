@@ -1,0 +1,91 @@
+"""The current that an outlet may draw at most."""
+
+from collections.abc import Hashable
+from typing import Any, override
+
+from homeassistant.components.number import (
+    NumberDeviceClass,
+    NumberEntity,
+    NumberEntityDescription,
+    NumberMode,
+)
+from homeassistant.const import UnitOfElectricCurrent
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .coordinator import StationCoordinator, applied
+from .core.control.limits import MIN_CURRENT_A
+from .core.model.ids import EvseId
+from .entity import AsTheyCome, EvseEntity, Makers
+from .hub import ForecourtConfigEntry, Hub
+
+# A wish is taken at once; the station follows it when it can.
+PARALLEL_UPDATES = 0
+
+CURRENT_LIMIT = NumberEntityDescription(
+    key="current_limit",
+    translation_key="current_limit",
+    device_class=NumberDeviceClass.CURRENT,
+    mode=NumberMode.SLIDER,
+    native_min_value=MIN_CURRENT_A,
+    native_step=1,
+    native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: ForecourtConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the numbers."""
+    AsTheyCome(entry, async_add_entities, Makers(evse=_of_evse))
+
+
+def _of_evse(hub: Hub, coordinator: StationCoordinator, evse: EvseId) -> list[NumberEntity]:
+    return [CurrentLimitNumber(hub, coordinator, evse, CURRENT_LIMIT)]
+
+
+class CurrentLimitNumber(EvseEntity, NumberEntity):
+    """What is asked for; what applies, and why, stands beside it."""
+
+    _unrecorded_attributes = frozenset({"applied_current", "reason"})
+
+    @override
+    def _showing(self) -> tuple[Hashable, ...]:
+        return (*super()._showing(), self.native_max_value, *self.extra_state_attributes.values())
+
+    @property
+    @override
+    def shown(self) -> int:
+        """Return the current that is asked for; without a wish, all that the outlet can give."""
+        wished, maximum = self.view.state.requested_current_a, int(self.native_max_value)
+        return maximum if wished is None else min(wished, maximum)
+
+    @property
+    @override
+    def native_value(self) -> int:
+        """Return the current that is asked for."""
+        return self.shown
+
+    @property
+    @override
+    def native_max_value(self) -> float:
+        """Return what the outlet can give."""
+        return self.hub.site.board.limits(self.evse).max_current_a
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any]:
+        """Return what applies to the charge that runs, and why."""
+        point = applied(self.view.state)
+        return {
+            "applied_current": point.current_a if point else None,
+            "reason": point.reason if point else None,
+        }
+
+    @override
+    async def async_set_native_value(self, value: float) -> None:
+        """Ask for a current; for all that the outlet can give, where it is at its maximum."""
+        current = None if value >= self.native_max_value else int(value)
+        self.hub.site.orders.limit(self.evse, current)
