@@ -13,6 +13,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from .api import Api, ApiError, connect
 from .process import ROOT, Process
+from .waiting import until
 
 RESTART_CODE = 100
 """How Home Assistant ends when a user restarts it in its settings."""
@@ -45,6 +46,8 @@ recorder:
 history:
 logbook:
 energy:
+diagnostics:
+system_health:
 my:
 logger:
   default: warning
@@ -195,8 +198,11 @@ class Home:
     async def _owner_written(self) -> None:
         """Wait until a kill would not make the owner unknown: users are stored with a delay."""
         file = self.config / ".storage/auth"
-        while not file.exists() or "long_lived" not in file.read_text(encoding="utf-8"):
-            await asyncio.sleep(0.1)
+
+        async def look() -> bool | None:
+            return (file.exists() and "long_lived" in file.read_text(encoding="utf-8")) or None
+
+        await until(look, "the owner on the disk")
 
     async def _running(self) -> None:
         """Wait until every integration has had its turn."""

@@ -86,8 +86,9 @@ class Process:
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal; nothing happens if it is gone."""
-        with suppress(ProcessLookupError):
-            self._started.send_signal(number)
+        if self._process is not None and self.running:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(number)
 
     def tail(self, lines: int = 30) -> str:
         """Return the last lines of its output."""

@@ -1,0 +1,155 @@
+"""The demo: runs until Ctrl-C."""
+
+import asyncio
+from contextlib import AsyncExitStack
+import getpass
+import os
+import signal
+import sys
+import webbrowser
+
+from . import newcomer
+from .home import RESTART_CODE, Home
+from .place import Place
+from .ports import free_port
+from .process import Process
+from .wallbox import Wallbox
+
+HTTP_PORT = 8123
+OCPP_PORT = 9000
+STATION = "DEMO-1"
+CARD = "04A1B2C3D4"
+
+INTERRUPTED = 130
+
+
+async def main(*, fresh: bool, speed: float, browser: bool) -> int:
+    """Run a demo and return the exit code."""
+    http_port = free_port(HTTP_PORT)
+    ocpp_port = free_port(OCPP_PORT, {http_port})
+    async with AsyncExitStack() as stack:
+        place = stack.enter_context(Place.claim("fresh" if fresh else "demo"))
+        home = Home(place.folder, http_port)
+        wallbox = Wallbox(
+            *(place.folder, STATION, f"ws://127.0.0.1:{ocpp_port}", "--speed", str(speed)),
+            *("--vendor", "Forecourt", "--model", "Demo wallbox"),
+        )
+        stop = _stop_at_ctrl_c(home.process, wallbox.process)
+        stack.push_async_callback(home.process.stop)
+        stack.push_async_callback(wallbox.process.stop)
+        _say("Starting Home Assistant ...")
+        home.prepare()
+        starting = asyncio.create_task(_start(home, wallbox, ocpp_port, fresh=fresh))
+        if not await _before(stop, starting):
+            return INTERRUPTED
+        await starting
+        place.announce(url=home.url, control_port=wallbox.control_port, station=STATION)
+        _say(_welcome(http_port, ocpp_port, fresh=fresh, speed=speed))
+        if browser:
+            await _open_browser(home.url)
+        code = await _keep_running(home, wallbox, stop)
+        _say("\nStopping ...")
+    return code
+
+
+async def _start(home: Home, wallbox: Wallbox, ocpp_port: int, *, fresh: bool) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(home.start())
+        group.create_task(wallbox.start())
+    if not fresh:
+        async with home.api() as api:
+            await newcomer.set_up_and_charge(api, wallbox, ocpp_port, CARD)
+
+
+async def _keep_running(home: Home, wallbox: Wallbox, stop: asyncio.Event) -> int:
+    """Wait for Ctrl-C; start Home Assistant again when a user restarts it."""
+    while await _before(stop, asyncio.create_task(_first_end(home.process, wallbox.process))):
+        if home.process.code != RESTART_CODE:
+            ended = wallbox.process if home.process.running else home.process
+            _say(f"{ended.log.stem} ended by itself. The end of its log:\n{ended.tail()}")
+            return 1
+        _say("Home Assistant restarts ...")
+        await home.process.start()
+    return 0
+
+
+async def _first_end(*processes: Process) -> None:
+    waiting = [asyncio.create_task(process.wait()) for process in processes]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+
+
+async def _before(stop: asyncio.Event, task: asyncio.Task[None]) -> bool:
+    """Wait for the task or for Ctrl-C; say whether the task was done first, or cancel it."""
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+    for one in (task, stopped):
+        one.cancel()
+    return not stop.is_set()
+
+
+def _stop_at_ctrl_c(*processes: Process) -> asyncio.Event:
+    """Return what the first Ctrl-C sets; the second one kills the processes and ends."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def interrupted() -> None:
+        if stop.is_set():
+            for process in processes:
+                process.signal(signal.SIGKILL)
+            os._exit(INTERRUPTED)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, interrupted)
+    return stop
+
+
+def _welcome(http_port: int, ocpp_port: int, *, fresh: bool, speed: float) -> str:
+    """Say where it is and what there is to do."""
+    lines = ["", f"Home Assistant:  http://127.0.0.1:{http_port}   (you are logged in)"]
+    if connection := os.environ.get("SSH_CONNECTION"):
+        host = connection.split()[2]
+        forward = f"ssh -L {http_port}:127.0.0.1:{http_port} {getpass.getuser()}@{host}"
+        lines.append(f"From your own machine first:  {forward}")
+    if fresh:
+        lines += [
+            "",
+            "1. Settings, Devices & services, Add integration: Forecourt. The station dials",
+            f"   port {ocpp_port}; it shows up as discovered, without you doing anything.",
+            "2. Add the station. On Forecourt's page, add a user with a card, which you tap",
+            "   here, in another terminal:",
+            f"     script/demo tap {CARD}",
+            "3. Charge:",
+            "     script/demo plug",
+            f"     script/demo tap {CARD}",
+        ]
+    else:
+        lines += [
+            "",
+            f"Anna's card is {CARD} and her car charges. In another terminal:",
+            f"  script/demo tap {CARD}    ends the charge; once more: begins one",
+            "  script/demo tap 0BAD0BAD      a card that nobody knows",
+            "  script/demo unplug            and: script/demo plug",
+        ]
+    lines += [
+        "  script/demo fault             lists what can go wrong",
+        "",
+        f"The car charges {speed:g} times faster than a real one (--speed). Ctrl-C ends the demo.",
+    ]
+    return "\n".join(lines)
+
+
+async def _open_browser(url: str) -> None:
+    """Open the default browser where there is a display; the demo does not need it."""
+    screens = ("DISPLAY", "WAYLAND_DISPLAY")
+    has_display = sys.platform == "darwin" or any(os.environ.get(name) for name in screens)
+    if has_display and "SSH_CONNECTION" not in os.environ:
+        await asyncio.to_thread(webbrowser.open, url)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

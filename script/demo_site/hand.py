@@ -1,0 +1,99 @@
+"""The hand at the simulated station of the demo that runs: script/demo tap, plug and so on."""
+
+import argparse
+import json
+import sys
+from typing import Any
+from urllib.error import URLError
+
+from simulator.client import ControlClient, ControlError
+
+from .place import running
+
+TAPPED = {
+    "started": "The station took the card: a charge begins.",
+    "stopped": "The station took the card: the charge ends.",
+    "waiting": "The station took the card and waits for the plug: script/demo plug",
+    "cancelled": "The station waits no longer.",
+    "refused": "The station refused the card. (A card that is being enrolled is refused too.)",
+    "busy": "Somebody else is charging.",
+    "ignored": "The station did not react: it has no power or is out of service.",
+}
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add what the hand can do to the command line."""
+    tap = commands.add_parser("tap", help="hold a card to the reader")
+    tap.add_argument("card", metavar="CARD", help="its number, for example 04A1B2C3")
+    plug = commands.add_parser("plug", help="plug a car in")
+    plug.add_argument("car", nargs="?", default="family", help="script/demo plug ? lists them")
+    plug.add_argument("--soc", type=int, default=30, metavar="PERCENT", help="its battery (30)")
+    commands.add_parser("unplug", help="pull the plug")
+    fault = commands.add_parser("fault", help="let something go wrong")
+    fault.add_argument("name", nargs="?", metavar="NAME", help="without one: lists them")
+    fault.add_argument("parameters", nargs="*", metavar="KEY=VALUE")
+    commands.add_parser("state", help="say how the station is")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do one thing and return the exit code."""
+    facts = running()
+    if facts is None:
+        print("No demo is running. Start one in another terminal: script/demo", file=sys.stderr)
+        return 1
+    control = ControlClient(facts["control_port"])
+    try:
+        print(_do(control, options))
+    except ControlError as error:
+        print(f"script/demo: {error}", file=sys.stderr)
+        return 1
+    except URLError, OSError:
+        print("The simulated station of the demo does not answer.", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _do(control: ControlClient, options: argparse.Namespace) -> str:
+    match options.command:
+        case "tap":
+            return TAPPED[control.tap(options.card)]
+        case "plug" if options.car == "?":
+            return "\n".join(control.cars())
+        case "plug":
+            control.plug(options.car, soc=options.soc / 100)
+        case "unplug":
+            control.unplug()
+        case "fault" if options.name is None:
+            return "\n".join(
+                f"{name:16} {fault['does']}" for name, fault in control.faults().items()
+            )
+        case "fault":
+            control.fault(options.name, **parameters(options.parameters))
+    return "\n".join(describe(state) for state in control.state().values())
+
+
+def parameters(pairs: list[str]) -> dict[str, Any]:
+    """Read KEY=VALUE, where a value is JSON if it can be."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals:
+            raise ControlError(f"{pair} is not KEY=VALUE")
+        try:
+            found[key] = json.loads(text)
+        except json.JSONDecodeError:
+            found[key] = text
+    return found
+
+
+def describe(state: dict[str, Any]) -> str:
+    """Say in a line how a station is."""
+    link = "connected" if state["online"] else f"not connected ({state['last_error'] or 'offline'})"
+    parts = [f"{state['station']}: {link}"]
+    for outlet in state["connectors"]:
+        parts.append(outlet["status"])
+        if outlet["car"]:
+            parts.append(f"{outlet['car']} at {outlet['soc']:.0%}")
+            parts.append(f"{outlet['power_w'] / 1000:.1f} kW")
+            parts.append(f"{outlet['delivered_wh'] / 1000:.2f} kWh since plugged in")
+    return ", ".join(parts)

@@ -1,0 +1,149 @@
+"""What somebody new to Forecourt does in its dialogs, done over Home Assistant's API.
+
+Every answer goes the way of the frontend's own; nothing is written into Home Assistant's storage.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from .api import Api
+from .waiting import until
+from .wallbox import Wallbox
+
+ENTRIES = "/api/config/config_entries/entry"
+FLOWS = "/api/config/config_entries/flow"
+OPTIONS = "/api/config/config_entries/options/flow"
+SUBENTRIES = "/api/config/config_entries/subentries/flow"
+
+MAIN_FUSE_A = 25
+MAX_CURRENT_A = 16
+PRICE_ENTITY = "input_number.electricity_price"
+
+type Json = Any
+
+
+class DialogError(Exception):
+    """A dialog did not take the way that was expected."""
+
+
+class Dialog:
+    """A dialog that is open: answers its forms and menus, and knows what it shows."""
+
+    def __init__(self, api: Api, kind: str, shown: Json) -> None:
+        """Use `begin`, or what a flow showed already."""
+        self._api = api
+        self._kind = kind
+        self.shown = shown
+
+    @classmethod
+    async def begin(cls, api: Api, kind: str, **start: Json) -> Dialog:
+        """Open a dialog."""
+        return cls(api, kind, await api.post(kind, start))
+
+    async def answer(self, step: str, **answers: Json) -> None:
+        """Fill in the form that must be the one on the screen."""
+        self.expect(step)
+        self.shown = await self._api.post(f"{self._kind}/{self.shown['flow_id']}", answers)
+        if errors := self.shown.get("errors"):
+            raise DialogError(f"{step}: {errors}")
+
+    async def choose(self, step: str, option: str) -> None:
+        """Choose from the menu that must be the one on the screen."""
+        await self.answer(step, next_step_id=option)
+
+    async def progressed(self, step: str) -> None:
+        """Wait until the step that waits for something is over."""
+
+        async def look() -> Json:
+            shown = await self._api.get(f"{self._kind}/{self.shown['flow_id']}")
+            return None if shown.get("step_id") == step else shown
+
+        self.shown = await until(look, f"the end of {step}")
+
+    async def close(self) -> None:
+        """Close the dialog without finishing it."""
+        await self._api.delete(f"{self._kind}/{self.shown['flow_id']}")
+
+    def expect(self, step: str) -> None:
+        """Make sure that this is what is shown: a step, `create_entry`, or the reason of an end."""
+        shown = self.shown
+        if step not in (shown.get("step_id"), shown.get("reason"), shown["type"]):
+            raise DialogError(f"expected {step}, but the dialog shows {shown}")
+
+
+async def add_site(api: Api, name: str, ocpp_port: int) -> str:
+    """Add Forecourt, for known cards only, and return the id of its entry."""
+    dialog = await Dialog.begin(api, FLOWS, handler="forecourt", show_advanced_options=False)
+    await dialog.answer("user", name=name, main_fuse_a=MAIN_FUSE_A, access="known")
+    if dialog.shown.get("step_id") == "port":
+        # Somebody else has the usual one.
+        await dialog.answer("port", port=ocpp_port)
+    dialog.expect("create_entry")
+    entry: str = dialog.shown["result"]["entry_id"]
+    if following := dialog.shown.get("next_flow"):
+        # The screen that shows who knocks; here the station is taken from the discovered ones.
+        kind, flow_id = following
+        if kind == "config_subentries_flow":
+            await api.delete(f"{SUBENTRIES}/{flow_id}")
+    return entry
+
+
+async def set_price(api: Api, entry: str) -> None:
+    """Let a kilowatt-hour cost what the entity says."""
+    dialog = await Dialog.begin(api, OPTIONS, handler=entry)
+    await dialog.answer(
+        "init",
+        main_fuse_a=MAIN_FUSE_A,
+        access="known",
+        price_source="entity",
+        personal_data="shared",
+    )
+    await dialog.answer("price_entity", price_entity=PRICE_ENTITY)
+    dialog.expect("create_entry")
+
+
+async def confirm_station(api: Api, name: str) -> None:
+    """Add the station that was discovered."""
+
+    async def discovered() -> Json:
+        flows = await api.command("config_entries/flow/progress")
+        ours = [flow for flow in flows if flow["handler"] == "forecourt"]
+        return next(
+            (flow for flow in ours if flow["context"]["source"] == "integration_discovery"), None
+        )
+
+    flow = await until(discovered, "a discovered station")
+    dialog = Dialog(api, FLOWS, await api.get(f"{FLOWS}/{flow['flow_id']}"))
+    await dialog.answer("discovered", name=name, max_current_a=MAX_CURRENT_A)
+    dialog.expect("wallbox_added")
+
+
+async def add_user(api: Api, entry: str, name: str, tap: Callable[[], Awaitable[Json]]) -> None:
+    """Add a user with a card, which `tap` holds to the reader."""
+    dialog = await Dialog.begin(api, SUBENTRIES, handler=[entry, "user"])
+    await dialog.answer("user", name=name)
+    await dialog.choose("card", "enrol")
+    dialog.expect("tap")
+    await tap()
+    await dialog.progressed("tap")
+    await dialog.answer("give")
+    dialog.expect("create_entry")
+
+
+async def sessions(api: Api, **filters: Json) -> list[Json]:
+    """Return the sessions in the books, newest first."""
+    response = await api.action("forecourt.get_sessions", filters, answers=True)
+    found: list[Json] = response["sessions"]
+    return found
+
+
+async def set_up_and_charge(api: Api, wallbox: Wallbox, ocpp_port: int, card: str) -> None:
+    """Bring a new house to where Anna's car charges."""
+    entry = await add_site(api, "Home", ocpp_port)
+    await set_price(api, entry)
+    await confirm_station(api, "Garage")
+    await wallbox.wait_for(registration="Accepted")
+    await add_user(api, entry, "Anna", lambda: wallbox.tap(card))
+    await wallbox.plug()
+    await wallbox.tap(card)
+    await wallbox.wait_for(status="Charging")

@@ -1,0 +1,267 @@
+"""The smoke run: all of the demo by itself, with a crash in the middle, and the books compared."""
+
+import asyncio
+from dataclasses import dataclass, field
+from decimal import Decimal
+import json
+from pathlib import Path
+from random import Random
+import sys
+import time
+import traceback
+from typing import Any, Self
+
+from simulator.cars import CARS
+
+from . import newcomer
+from .api import Api
+from .compare import Ledger, compare, read_ledger
+from .home import Home
+from .place import Place
+from .ports import free_port
+from .waiting import until
+from .wallbox import Wallbox
+
+USER = "Anna"
+SPEED = 60.0
+"""How much faster the car charges; messages and their intervals keep the real time."""
+
+KILL_BETWEEN_S = (1.0, 13.0)
+"""After the charge began. The station sends a reading every ten seconds."""
+
+MORE_READINGS = 2
+"""How many have to follow the crash before the car leaves."""
+
+MEASURED = (
+    *("ha_version", "seed", "setup_s", "start_s", "stations", "sessions"),
+    *("refused_tokens", "survived_kill", "energy_error_wh"),
+)
+
+type Json = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What happens in a run; all of it follows from the seed."""
+
+    station: str
+    card: str
+    stranger: str
+    car: str
+    soc: float
+    refuse_after_s: float
+    kill_after_s: float
+
+    @classmethod
+    def of(cls, seed: int) -> Self:
+        """Make the plan of a seed."""
+        random = Random(seed)
+        card, stranger = random.sample(range(2**32), 2)
+        kill_after_s = random.uniform(*KILL_BETWEEN_S)
+        # Those that take what they are offered for as long as the run lasts.
+        cars = sorted(name for name, model in CARS.items() if model.battery_wh >= 30_000)
+        return cls(
+            station=f"SMOKE-{random.randrange(10**6):06}",
+            card=f"{card:08X}",
+            stranger=f"{stranger:08X}",
+            car=random.choice(cars),
+            soc=round(random.uniform(0.1, 0.4), 2),
+            refuse_after_s=random.uniform(0.0, kill_after_s * 0.8),
+            kill_after_s=kill_after_s,
+        )
+
+
+@dataclass(slots=True)
+class Result:
+    """What was measured, and what was found wrong. `None` stands for what was never reached."""
+
+    seed: int
+    ha_version: str | None = None
+    setup_s: float | None = None
+    start_s: float | None = None
+    stations: list[Json] = field(default_factory=list)
+    sessions: list[Json] = field(default_factory=list)
+    refused_tokens: int | None = None
+    survived_kill: bool = False
+    energy_error_wh: int | None = None
+    price: Decimal = Decimal(0)
+    """What the entity said that a kilowatt-hour costs."""
+    failures: list[str] = field(default_factory=list)
+
+    def check(self, right: object, text: str) -> bool:
+        """Note what is wrong unless it is right."""
+        if not right:
+            self.failures.append(text)
+        return bool(right)
+
+    def line(self) -> str:
+        """Return the measurements as one line of JSON."""
+        return json.dumps({name: getattr(self, name) for name in MEASURED})
+
+
+async def main(seed: int, begun: float) -> int:
+    """Do the run, print what was measured as the last line, and return the exit code."""
+    result = Result(seed)
+    try:
+        with Place.claim(f"smoke-{seed}") as place:
+            await SmokeRun(Plan.of(seed), result, place.folder).run(begun)
+    except Exception as error:  # noqa: BLE001 - whatever it was, the run has failed
+        result.failures.append(f"{type(error).__name__}: {error}")
+        traceback.print_exc()
+    for failure in result.failures:
+        _say(f"FAILED: {failure}")
+    print(result.line(), flush=True)
+    return 1 if result.failures else 0
+
+
+class SmokeRun:
+    """One run: a house, a station, and what happens between them."""
+
+    def __init__(self, plan: Plan, result: Result, folder: Path) -> None:
+        """Prepare a run in an empty folder."""
+        http_port = free_port(8123)
+        self.ocpp_port = free_port(9000, {http_port})
+        self.plan = plan
+        self.result = result
+        self.home = Home(folder, http_port, "Smoke run")
+        self.wallbox = Wallbox(
+            *(folder, plan.station, f"ws://127.0.0.1:{self.ocpp_port}"),
+            *("--speed", str(SPEED), "--seed", str(result.seed)),
+        )
+
+    async def run(self, begun: float) -> None:
+        """Do all of it; `begun` is when the setting up began, in seconds since 1970."""
+        home, wallbox, result = self.home, self.wallbox, self.result
+        try:
+            home.prepare()
+            result.setup_s = round(time.time() - begun, 2)
+            _say(f"Set up in {result.setup_s} s. {self.plan}")
+            # It dials from the beginning, as a station on a wall does.
+            await wallbox.start()
+            result.start_s = round(await home.start(), 2)
+            _say(f"Home Assistant runs after {result.start_s} s")
+            async with home.api() as api:
+                result.ha_version = (await api.get("/api/config"))["version"]
+                entry = await self.set_up(api)
+                await self.charge(api)
+                await self.leave(api, entry)
+            books = await wallbox.books()
+        finally:
+            await home.process.stop()
+            await wallbox.process.stop()
+        result.check(home.process.code == 0, f"Home Assistant ended with {home.process.code}")
+        for problem in home.problems():
+            result.check(False, f"in the log: {problem}")
+        self.judge(books, read_ledger(home.config / "forecourt/ledger.db"))
+
+    async def set_up(self, api: Api) -> str:
+        """Add the site, the station that dialled in, and a user with a card."""
+        self.result.price = Decimal((await api.states())[newcomer.PRICE_ENTITY]["state"])
+        entry = await newcomer.add_site(api, "Smoke run", self.ocpp_port)
+        await newcomer.set_price(api, entry)
+        await newcomer.confirm_station(api, "Garage")
+        await self.wallbox.wait_for(registration="Accepted")
+        await newcomer.add_user(api, entry, USER, lambda: self.wallbox.tap(self.plan.card))
+        _say(f"The station is confirmed, {USER} has a card")
+        return entry
+
+    async def charge(self, api: Api) -> None:
+        """Charge, refuse a card, and kill Home Assistant in the middle."""
+        plan, result, wallbox = self.plan, self.result, self.wallbox
+        await wallbox.plug(plan.car, soc=plan.soc)
+        tapped = await wallbox.tap(plan.card)
+        result.check(tapped == "started", f"the card of {USER} led to {tapped}, not to a charge")
+        await wallbox.wait_for(status="Charging")
+        await until(lambda: _open_session(api), "the session of the charge")
+        _say("The car charges")
+
+        await asyncio.sleep(plan.refuse_after_s)
+        tapped = await wallbox.tap(plan.stranger)
+        result.check(tapped == "refused", f"an unknown card led to {tapped}, not to a refusal")
+        await asyncio.sleep(plan.kill_after_s - plan.refuse_after_s)
+        before = await until(lambda: _open_session(api), "the session before the crash")
+        await api.disconnect()
+        await self.home.process.kill()
+        _say(f"Home Assistant was killed {plan.kill_after_s:.2f} s into the charge")
+        _say(f"It runs again after {await self.home.start():.2f} s")
+
+        await wallbox.wait_for(online=True, registration="Accepted")
+        known = len((await wallbox.books())["readings"])
+        await until(lambda: self._has(known + MORE_READINGS), "readings after the crash", 40)
+        after = await until(lambda: _open_session(api), "the session after the crash")
+        both = f"before {before}, after {after}"
+        same = result.check(before["id"] == after["id"], f"another session goes on: {both}")
+        grows = after["energy_wh"] > before["energy_wh"]
+        result.survived_kill = result.check(grows, f"the session does not grow: {both}") and same
+
+    async def leave(self, api: Api, entry: str) -> None:
+        """Pull the plug, and note what Home Assistant tells about all of it."""
+        await self.wallbox.unplug()
+        await self.wallbox.wait_for(status="Available", queued=0)
+        await until(lambda: _all_closed(api), "the end of the session")
+        _say("The car is gone")
+        self.result.sessions = [
+            {
+                "user": session["user"],
+                "energy_wh": session["energy_wh"],
+                "cost": None if session["cost"] is None else float(session["cost"]),
+                "currency": session["currency"],
+                "status": session["status"],
+            }
+            for session in reversed(await newcomer.sessions(api))
+        ]
+        diagnostics = await api.get(f"/api/diagnostics/config_entry/{entry}")
+        self.result.stations = [
+            {"protocol": station["protocol"], "evses": len(station["evses"])}
+            for station in diagnostics["data"]["stations"]
+        ]
+
+    def judge(self, books: Json, ledger: Ledger) -> None:
+        """Compare everything that was written down by either side."""
+        plan, check = self.plan, self.result.check
+        refused = [tap for tap in ledger.taps if tap["reason"] == "unknown_token"]
+        self.result.refused_tokens = len(refused)
+        check(len(refused) == 1, f"the ledger has {len(refused)} refused cards, not 1")
+        strangers = [line for line in books["refused"] if line["card"] == plan.stranger]
+        check(len(strangers) == 1, f"the station refused the stranger {len(strangers)} times")
+
+        comparison = compare({plan.station: books}, ledger)
+        self.result.energy_error_wh = comparison.energy_error_wh
+        for difference in comparison.differences:
+            check(False, difference)
+        check(ledger.integrity == "ok", f"the ledger's file is damaged: {ledger.integrity}")
+        for violation in books["violations"]:
+            check(False, f"against the protocol: {violation['kind']}, {violation['detail']}")
+
+        sessions, charges = len(ledger.sessions), len(books["transactions"])
+        check(sessions == charges == 1, f"{charges} charges became {sessions} sessions")
+        stations = self.result.stations
+        check(stations == [{"protocol": "ocpp1.6", "evses": 1}], f"wrong stations: {stations}")
+        check(len(self.result.sessions) == 1, f"told are {len(self.result.sessions)} sessions")
+        for session in self.result.sessions:
+            right = {
+                "user": USER,
+                "energy_wh": sum(row["energy_wh"] for row in ledger.sessions),
+                "cost": float(self.result.price * session["energy_wh"] / 1000),
+                "currency": "EUR",
+                "status": "closed",
+            }
+            check(session == right, f"told is {session}, but right is {right}")
+            check(session["energy_wh"] > 0, "the session has no energy")
+
+    async def _has(self, count: int) -> bool | None:
+        """Whether so many readings have been taken by Home Assistant."""
+        readings = (await self.wallbox.books())["readings"]
+        return sum(one["state"] == "confirmed" for one in readings) >= count or None
+
+
+async def _open_session(api: Api) -> Json:
+    return next((one for one in await newcomer.sessions(api) if one["status"] == "open"), None)
+
+
+async def _all_closed(api: Api) -> bool | None:
+    return all(one["status"] == "closed" for one in await newcomer.sessions(api)) or None
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
