@@ -32,6 +32,7 @@ from .const import (
     PERSONAL_DATA_PRIVATE,
     SUBENTRY_STATION,
     SUBENTRY_USER,
+    station_unique_id,
 )
 from .coordinator import StationCoordinator, UsageCoordinator
 from .core.control.limits import Limits
@@ -49,6 +50,7 @@ from .vault import Memory, Vault
 
 _LOGGER = logging.getLogger(__name__)
 
+ISSUE_DEFAULT_USER_MISSING = "default_user_missing"
 ISSUE_PORT_IN_USE = "port_in_use"
 ISSUE_TOKEN_OFFER = "token_offer"  # noqa: S105 - the name of an issue
 
@@ -154,7 +156,7 @@ class Hub:
 
     async def sync_settings(self) -> None:
         """Take over the options of the entry."""
-        self.site.settings = site_settings(self.hass, self.entry)
+        self._take_settings()
         await self.price.follow(self.entry.options)
         self.site.controller.wake()
         private = _is_private(self.entry)
@@ -189,12 +191,28 @@ class Hub:
         self._names = {user_id: ledger_user.name for user_id, ledger_user in known.items()}
         self._names |= {user.id: user.name for user in users}
         self.site.set_members(users, self.vault.tokens)
+        self._take_settings()
         if not self.private:
             for subentry in self.entry.get_subentries_of_type(SUBENTRY_USER):
                 register_user(self.hass, self.entry, subentry)
                 if subentry.data[CONF_USER_ID] in new:
                     self.user_added.send(subentry)
         self.users_changed.send(None)
+
+    def _take_settings(self) -> None:
+        """Take over what the owner decided, as far as those it is about exist."""
+        settings = self.site.settings = site_settings(self.hass, self.entry)
+        if settings.access is Access.ANYONE and settings.default_user_id is None:
+            ir.async_create_issue(
+                self.hass,
+                DOMAIN,
+                ISSUE_DEFAULT_USER_MISSING,
+                is_fixable=False,
+                severity=ir.IssueSeverity.WARNING,
+                translation_key=ISSUE_DEFAULT_USER_MISSING,
+            )
+        else:
+            ir.async_delete_issue(self.hass, DOMAIN, ISSUE_DEFAULT_USER_MISSING)
 
     def user_name(self, user_id: str | None) -> str | None:
         """Return a user's name, also of one who may charge no more; `None` for nobody."""
@@ -238,6 +256,16 @@ class Hub:
         coordinator = StationCoordinator(self.hass, self.entry, subentry, self.site)
         self.coordinators[station_id] = coordinator
         self.station_added.send(coordinator)
+        self._close_discovery(station_id)
+
+    def _close_discovery(self, station_id: str) -> None:
+        """Close the card of a discovered station that was added another way."""
+        flows = self.hass.config_entries.flow
+        about = {"unique_id": station_unique_id(station_id)}
+        for flow in flows.async_progress_by_handler(
+            DOMAIN, include_uninitialized=True, match_context=about
+        ):
+            flows.async_abort(flow["flow_id"])
 
     async def remove_station(self, station_id: str) -> None:
         """Let a station go, with its credentials; what it charged stays in the ledger."""
@@ -354,13 +382,19 @@ class Hub:
 
 
 def site_settings(hass: HomeAssistant, entry: ForecourtConfigEntry) -> SiteSettings:
-    """Return the settings of the site from the entry's options."""
+    """Return the settings of the site; a default user who was deleted is none."""
     options = entry.options
+    default_user: str | None = options.get(CONF_DEFAULT_USER)
+    users = entry.get_subentries_of_type(SUBENTRY_USER)
     return SiteSettings(
         main_fuse_a=options[CONF_MAIN_FUSE_A],
         access=Access(options[CONF_ACCESS]),
         currency=hass.config.currency,
-        default_user_id=options.get(CONF_DEFAULT_USER),
+        default_user_id=(
+            default_user
+            if default_user in {subentry.data[CONF_USER_ID] for subentry in users}
+            else None
+        ),
     )
 
 

@@ -1,0 +1,5 @@
+"""Where Home Assistant looks for the dialogs; they are in `flows`."""
+
+from .flows.site import ForecourtConfigFlow
+
+__all__ = ["ForecourtConfigFlow"]

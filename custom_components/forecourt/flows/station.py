@@ -1,0 +1,281 @@
+"""Connects wallboxes, and changes what was said about them."""
+
+import secrets
+import string
+from typing import Any, override
+
+from homeassistant.config_entries import SOURCE_RECONFIGURE, SubentryFlowResult
+from homeassistant.const import CONF_NAME
+from homeassistant.helpers.selector import (
+    SelectSelectorMode,
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
+)
+import probatio as vol
+
+from ..const import (
+    CONF_EVSES,
+    CONF_FALLBACK_CURRENT_A,
+    CONF_MAX_CURRENT_A,
+    CONF_STATION_ID,
+    MAX_EVSES,
+    MAX_STATION_CURRENT_A,
+    MIN_CURRENT_A,
+    station_unique_id,
+)
+from ..core.model.station import StationInfo
+from ..stations.ocpp import hash_password
+from ..stations.ocpp.door import IDENTITY
+from .adding import is_added, station_data
+from .connect import ConnectScreen
+from .fields import MAX_CURRENT, NAME, choice, labelled_choice, whole_number
+from .knocks import model_name, station_facts, station_label
+from .texts import quoted
+
+NONE, KEEP, GENERATE, OWN, REMOVE = "none", "keep", "generate", "own", "remove"
+
+CONF_PASSWORD_CHOICE = "password_choice"  # noqa: S105 - a question
+CONF_PASSWORD = "password"  # noqa: S105 - a question
+
+# OCPP 1.6 security whitepaper, AuthorizationKey; many stations take no more than 20 characters.
+PASSWORD_LENGTHS = range(16, 41)
+GENERATED_LENGTH = 20
+# Nobody shall have to guess whether that is a one or an l.
+GENERATED_FROM = sorted(set(string.ascii_lowercase + string.digits) - set("01lo"))
+
+
+class StationFlow(ConnectScreen):
+    """A wallbox: dialled in, or entered by hand; its currents and its password."""
+
+    def __init__(self) -> None:
+        """Know no station yet."""
+        super().__init__()
+        self._info = StationInfo(id="", protocol="")
+        self._answers: dict[str, Any] = {}
+        self._password: str | None = None
+        self._keep_password = False
+
+    # It dialled in
+
+    @override
+    async def _found(self, strangers: list[StationInfo]) -> SubentryFlowResult:
+        if len(strangers) == 1:
+            self._info = strangers[0]
+            return await self.async_step_add()
+        return await self.async_step_choose()
+
+    async def async_step_choose(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask which of the waiting stations is meant."""
+        pending = self._hub.central.pending
+        if user_input is not None and user_input[CONF_STATION_ID] in pending:
+            self._info = pending[user_input[CONF_STATION_ID]]
+            return await self.async_step_add()
+        if not pending:
+            return self.async_abort(reason="gone")
+        labels = {info.id: station_label(info) for info in pending.values()}
+        return self.async_show_form(
+            step_id="choose",
+            data_schema=vol.Schema(
+                {
+                    vol.Required(CONF_STATION_ID): labelled_choice(
+                        labels, mode=SelectSelectorMode.LIST
+                    )
+                }
+            ),
+        )
+
+    async def async_step_add(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Ask for a name, and add the station that waits."""
+        # It may have told more about itself since.
+        self._info = self._hub.central.pending.get(self._info.id, self._info)
+        if is_added(self._get_entry(), self._info.id):
+            return self.async_abort(reason="already_added")
+        if user_input is not None:
+            self._answers = {
+                **user_input,
+                CONF_STATION_ID: self._info.id,
+                CONF_EVSES: self._info.evses,
+            }
+            return await self._create()
+        return self.async_show_form(
+            step_id="add",
+            data_schema=self.add_suggested_values_to_schema(
+                vol.Schema({**NAME, **MAX_CURRENT}),
+                {CONF_NAME: model_name(self._info) or self._info.id},
+            ),
+            description_placeholders=station_facts(self._info),
+        )
+
+    # By hand
+
+    async def async_step_manual(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask for everything about a station that has not dialled in."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            station_id = user_input[CONF_STATION_ID].strip()
+            if not IDENTITY.fullmatch(station_id):
+                errors[CONF_STATION_ID] = "identity_invalid"
+            elif is_added(self._get_entry(), station_id):
+                errors[CONF_STATION_ID] = "identity_taken"
+            else:
+                self._answers = {**user_input, CONF_STATION_ID: station_id}
+                return await self._ask_password()
+        schema = vol.Schema(
+            {
+                vol.Required(CONF_STATION_ID): TextSelector(),
+                vol.Optional(CONF_NAME): TextSelector(),
+                vol.Required(CONF_EVSES, default=1): whole_number(1, MAX_EVSES),
+                **MAX_CURRENT,
+                vol.Required(CONF_PASSWORD_CHOICE, default=NONE): choice(
+                    (NONE, GENERATE, OWN), "password"
+                ),
+            }
+        )
+        return self.async_show_form(
+            step_id="manual",
+            data_schema=self.add_suggested_values_to_schema(schema, user_input),
+            errors=errors,
+        )
+
+    # What was added already
+
+    async def async_step_reconfigure(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Change name, currents and password."""
+        subentry = self._get_reconfigure_subentry()
+        station_id: str = subentry.data[CONF_STATION_ID]
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            fallback: int = user_input[CONF_FALLBACK_CURRENT_A]
+            if 0 < fallback < MIN_CURRENT_A:
+                errors[CONF_FALLBACK_CURRENT_A] = "fallback_too_low"
+            elif fallback > user_input[CONF_MAX_CURRENT_A]:
+                errors[CONF_FALLBACK_CURRENT_A] = "fallback_too_high"
+            else:
+                self._answers = {**user_input, CONF_STATION_ID: station_id}
+                return await self._ask_password()
+        has_password = self._hub.vault.password_hash(station_id) is not None
+        options = (KEEP, GENERATE, OWN, REMOVE) if has_password else (NONE, GENERATE, OWN)
+        schema = vol.Schema(
+            {
+                **NAME,
+                **MAX_CURRENT,
+                vol.Required(CONF_FALLBACK_CURRENT_A): whole_number(0, MAX_STATION_CURRENT_A, "A"),
+                vol.Required(CONF_PASSWORD_CHOICE, default=options[0]): choice(options, "password"),
+            }
+        )
+        return self.async_show_form(
+            step_id="reconfigure",
+            data_schema=self.add_suggested_values_to_schema(
+                schema, user_input or {CONF_NAME: subentry.title, **subentry.data}
+            ),
+            errors=errors,
+            description_placeholders={"identity": quoted(station_id)},
+        )
+
+    # The password
+
+    async def _ask_password(self) -> SubentryFlowResult:
+        match self._answers.pop(CONF_PASSWORD_CHOICE):
+            case "generate":
+                self._password = "".join(
+                    secrets.choice(GENERATED_FROM) for _ in range(GENERATED_LENGTH)
+                )
+                return await self.async_step_generated()
+            case "own":
+                return await self.async_step_password()
+            case "keep":
+                self._keep_password = True
+        return await self._finish()
+
+    async def async_step_generated(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Show the new password, once."""
+        if user_input is not None:
+            return await self._finish()
+        return self.async_show_form(
+            step_id="generated",
+            description_placeholders={
+                "identity": quoted(self._answers[CONF_STATION_ID]),
+                "password": quoted(self._password or ""),
+            },
+        )
+
+    async def async_step_password(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask for the password that the station has."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            self._password = user_input[CONF_PASSWORD]
+            if len(self._password) not in PASSWORD_LENGTHS:
+                errors[CONF_PASSWORD] = "password_length"
+            elif not (self._password.isascii() and self._password.isprintable()):
+                errors[CONF_PASSWORD] = "password_characters"
+            else:
+                return await self._finish()
+        return self.async_show_form(
+            step_id="password",
+            data_schema=vol.Schema(
+                {
+                    vol.Required(CONF_PASSWORD): TextSelector(
+                        TextSelectorConfig(type=TextSelectorType.PASSWORD)
+                    )
+                }
+            ),
+            errors=errors,
+            description_placeholders={"identity": quoted(self._answers[CONF_STATION_ID])},
+        )
+
+    # The end
+
+    async def _finish(self) -> SubentryFlowResult:
+        if self.source == SOURCE_RECONFIGURE:
+            return await self._update()
+        return await self._create()
+
+    async def _create(self) -> SubentryFlowResult:
+        station_id: str = self._answers[CONF_STATION_ID]
+        if is_added(self._get_entry(), station_id):
+            return self.async_abort(reason="already_added")
+        await self._hub.vault.set_password_hash(station_id, await self._hash())
+        name = self._answers.get(CONF_NAME, "").strip() or station_id
+        return self.async_create_entry(
+            title=name,
+            data=station_data(
+                station_id, self._answers[CONF_EVSES], self._answers[CONF_MAX_CURRENT_A]
+            ),
+            description="dialled_in" if station_id in self._hub.central.pending else "by_hand",
+            description_placeholders={"name": name},
+            unique_id=station_unique_id(station_id),
+        )
+
+    async def _update(self) -> SubentryFlowResult:
+        subentry = self._get_reconfigure_subentry()
+        station_id: str = subentry.data[CONF_STATION_ID]
+        hub = self._hub
+        if not self._keep_password:
+            await hub.vault.set_password_hash(station_id, await self._hash())
+        result = self.async_update_and_abort(
+            self._get_entry(),
+            subentry,
+            title=self._answers[CONF_NAME].strip() or station_id,
+            data_updates={
+                key: self._answers[key] for key in (CONF_MAX_CURRENT_A, CONF_FALLBACK_CURRENT_A)
+            },
+        )
+        # A new password alone is no change of the entry.
+        hub.sync_station(subentry)
+        return result
+
+    async def _hash(self) -> str | None:
+        if self._password is None:
+            return None
+        return await self.hass.async_add_executor_job(hash_password, self._password)

@@ -1,0 +1,59 @@
+"""What an administrator can put right with a click."""
+
+from typing import Any
+
+from homeassistant.components.repairs import ConfirmRepairFlow, RepairsFlow, RepairsFlowResult
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+
+from .const import DOMAIN
+from .flows.adding import site_entry
+from .flows.running import running_hub
+from .hub import ISSUE_TOKEN_OFFER, Hub
+
+
+class TokenOfferFlow(RepairsFlow):
+    """Gives an offered card to the user it was offered to, or to nobody."""
+
+    def __init__(self, offer: int) -> None:
+        """Remember which card."""
+        self._offer = offer
+
+    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
+        """Ask whether to give it."""
+        issue = ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id)
+        return self.async_show_menu(
+            step_id="init",
+            menu_options=["accept", "refuse"],
+            description_placeholders=None if issue is None else issue.translation_placeholders,
+        )
+
+    async def async_step_accept(
+        self, user_input: dict[str, Any] | None = None
+    ) -> RepairsFlowResult:
+        """Give the card to its user."""
+        if not await self._hub.accept_offer(self._offer):
+            return self.async_abort(reason="offer_over")
+        return self.async_create_entry(data={})
+
+    async def async_step_refuse(
+        self, user_input: dict[str, Any] | None = None
+    ) -> RepairsFlowResult:
+        """Forget the card."""
+        self._hub.drop_offer(self._offer)
+        return self.async_create_entry(data={})
+
+    @property
+    def _hub(self) -> Hub:
+        entry = site_entry(self.hass)
+        assert entry is not None  # noqa: S101 - its issues end with the site
+        return running_hub(entry)
+
+
+async def async_create_fix_flow(
+    hass: HomeAssistant, issue_id: str, data: dict[str, Any] | None
+) -> RepairsFlow:
+    """Return the dialog that fixes an issue."""
+    if issue_id.startswith(ISSUE_TOKEN_OFFER) and data is not None:
+        return TokenOfferFlow(int(data["offer"]))
+    return ConfirmRepairFlow()
