@@ -185,7 +185,8 @@ def describe() -> dict[str, dict[str, Any]]:
         name: {
             "does": inspect.cleandoc(fault.__doc__ or ""),
             "parameters": {
-                key: str(value).partition(": ")[2] for key, value in _parameters(fault).items()
+                key: kind.__name__ + ("" if one.default is one.empty else f" = {one.default!r}")
+                for key, (one, kind) in _parameters(fault).items()
             },
         }
         for name, fault in FAULTS.items()
@@ -198,27 +199,26 @@ async def apply(station: Ocpp16Station, name: str, parameters: dict[str, Any]) -
     if fault is None:
         raise ValueError(f"no fault {name!r}; there is {', '.join(FAULTS)}")
     known = _parameters(fault)
-    types = get_type_hints(fault, localns={"Ocpp16Station": object})
     for key, value in parameters.items():
         if key not in known:
-            raise ValueError(
-                f"fault {name} has no {key!r}; it has {', '.join(known) or 'no parameters'}"
-            )
-        wanted = types[key]
-        fits = isinstance(value, int | float) if wanted is float else isinstance(value, wanted)
+            there = ", ".join(known) or "no parameters"
+            raise ValueError(f"fault {name} has no {key!r}; it has {there}")
+        wanted = known[key][1]
+        fits = isinstance(value, (int, float) if wanted is float else wanted)
         if not fits or (isinstance(value, bool) and wanted is not bool):
             raise ValueError(f"{key} of fault {name} must be {wanted.__name__}, not {value!r}")
     missing = [
-        key for key, one in known.items() if one.default is one.empty and key not in parameters
+        key for key, (one, _) in known.items() if one.default is one.empty and key not in parameters
     ]
     if missing:
         raise ValueError(f"fault {name} needs {', '.join(missing)}")
     return await fault(station, **parameters) or {}
 
 
-def _parameters(fault: Fault) -> dict[str, inspect.Parameter]:
+def _parameters(fault: Fault) -> dict[str, tuple[inspect.Parameter, type]]:
+    types = get_type_hints(fault, localns={"Ocpp16Station": object})
     return {
-        name: one
+        name: (one, types[name])
         for name, one in inspect.signature(fault).parameters.items()
         if one.kind is inspect.Parameter.KEYWORD_ONLY
     }

@@ -257,13 +257,13 @@ class Link:
             async with self._one_answer:
                 try:
                     answer = await self._handle(call)
-                    if answer is not None:
-                        payload, follow_up = answer
-                        await self._send(encode(3, call.message_id, payload))
+                    if answer is None:
+                        return  # it stays unanswered until it times out on the other side
+                    payload, follow_up = answer
+                    await self._send(encode(3, call.message_id, payload))
                 except RpcError as err:
                     await self._send(encode(4, call.message_id, err.code, err.description, {}))
-                finally:
-                    self._unanswered.pop(call.message_id, None)
+                self._unanswered.pop(call.message_id, None)
             if follow_up is not None:
                 with suppress(RpcError, NoAnswerError):
                     await follow_up()

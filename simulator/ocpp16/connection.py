@@ -45,6 +45,7 @@ class Connection:
         self._network = asyncio.Event()
         self._network.set()
         self._not_before = 0.0
+        self._wait_s = self._config.reconnect_s
         self._boot_now = asyncio.Event()
         self._next_heartbeat = 0.0
         self.password = self._config.password
@@ -65,6 +66,7 @@ class Connection:
 
     async def drop(self, *, reset: bool = False) -> None:
         """Tear the connection away without a close."""
+        self.link = self.ready_link = None
         if self._socket is not None:
             await self._socket.drop(reset=reset)
 
@@ -100,19 +102,18 @@ class Connection:
 
     async def run(self) -> None:
         """Connect, and connect again, for ever."""
-        wait = self._config.reconnect_s
         while True:
             await self._network.wait()
             if (early := self._not_before - self._in.clock.now()) > 0:
                 await self._in.clock.sleep(early)
                 continue
-            if await self._dial_and_talk():
-                wait = self._config.reconnect_s
+            await self._dial_and_talk()
+            wait = self._wait_s
+            self._wait_s = min(2 * wait, self._config.reconnect_max_s)
             await self._in.clock.sleep(wait * self._random.uniform(0.8, 1.2))
-            wait = min(2 * wait, self._config.reconnect_max_s)
 
-    async def _dial_and_talk(self) -> bool:
-        """Talk until the connection ends; return whether the server ever accepted the station."""
+    async def _dial_and_talk(self) -> None:
+        """Talk until the connection ends."""
         try:
             async with asyncio.timeout(self._config.call_timeout_s):
                 socket = await Socket.open(
@@ -121,21 +122,21 @@ class Connection:
         except (ClientError, OSError) as err:  # TimeoutError is an OSError
             self.last_error = f"{type(err).__name__}: {err}"
             self._in.books.note("not_connected", why=self.last_error)
-            return False
+            return
         try:
             self._in.books.note("connected", subprotocol=socket.ws.protocol)
             if not self._network.is_set():  # it went while dialling
-                return False
+                return
             if socket.ws.protocol != "ocpp1.6":
                 self._in.books.violation("wrong_subprotocol", str(socket.ws.protocol))
                 await socket.close(1002)
-                return False
-            return await self._talk(socket)
+                return
+            await self._talk(socket)
         finally:
             await socket.drop()
             self._in.books.note("disconnected", code=socket.ws.close_code)
 
-    async def _talk(self, socket: Socket) -> bool:
+    async def _talk(self, socket: Socket) -> None:
         numbers = itertools.count(1)
         counted = self._config.message_ids == "counter"
         link = Link(
@@ -159,9 +160,7 @@ class Connection:
         except* LinkDownError:
             pass
         finally:
-            accepted = self.ready_link is not None
             self._socket = self.link = self.ready_link = None
-        return accepted
 
     async def _session(self, link: Link) -> None:
         if self.registration != "Accepted" or self._config.boot_on_reconnect:
@@ -169,6 +168,7 @@ class Connection:
             self._statuses.forget()
         settings = self._in.settings
         self.ready_link = link
+        self._wait_s = self._config.reconnect_s
         self._next_heartbeat = self._in.clock.now() + settings.number("HeartbeatInterval")
         self._on_ready()
         async with asyncio.TaskGroup() as group:

@@ -46,6 +46,11 @@ class Outbox:
         """Return how many messages the server does not have for certain."""
         return len(self._messages)
 
+    @property
+    def failures(self) -> int:
+        """How often the server has failed on the first message."""
+        return self._messages[0].failures if self._messages else 0
+
     def put(self, message: Message) -> None:
         """Add a message at the end."""
         self._messages.append(message)

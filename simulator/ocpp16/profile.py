@@ -110,14 +110,14 @@ class Profile:
             relative_from=relative_from,
         )
 
-    def begin(self, now: datetime, charge: Charge | None) -> datetime | None:
+    def begin(self, now: datetime, charge: Charge) -> datetime | None:
         """Return when the schedule that is running at `now` began; None if none is."""
         if (self.valid_from is not None and now < self.valid_from) or (
             self.valid_to is not None and now >= self.valid_to
         ):
             return None
         begin = self._origin(charge)
-        if begin is None or now < begin:
+        if now < begin:
             return None
         if self.recurrence is not None:
             begin += (now - begin) // self.recurrence * self.recurrence
@@ -125,7 +125,7 @@ class Profile:
             return None
         return begin
 
-    def period(self, now: datetime, charge: Charge | None) -> Period | None:
+    def period(self, now: datetime, charge: Charge) -> Period | None:
         """Return the step that is in force at `now`; None if the schedule is not running."""
         begin = self.begin(now, charge)
         if begin is None:
@@ -133,12 +133,10 @@ class Profile:
         elapsed = (now - begin).total_seconds()
         return next(period for period in reversed(self.periods) if period.start_s <= elapsed)
 
-    def edges(self, since: datetime, until: datetime, charge: Charge | None) -> Iterator[datetime]:
+    def edges(self, since: datetime, until: datetime, charge: Charge) -> Iterator[datetime]:
         """Yield every moment in the window at which this profile may change its mind."""
         yield from (moment for moment in (self.valid_from, self.valid_to) if moment is not None)
         begin = self._origin(charge)
-        if begin is None:
-            return
         if self.recurrence is not None and begin < since:
             begin += (since - begin) // self.recurrence * self.recurrence
         while begin < until:
@@ -149,15 +147,13 @@ class Profile:
                 return
             begin += self.recurrence
 
-    def _origin(self, charge: Charge | None) -> datetime | None:
-        """Return the moment from which the schedule counts; None while there is none."""
+    def _origin(self, charge: Charge) -> datetime:
+        """Return the moment from which the schedule counts."""
         if self.kind != "Relative" and self.start is not None:
             return self.start
         # "relative to start of charging" (§7.13). The whole station does not charge, so what holds
         # for it counts from when it was told.
         if self.purpose == MAX_PURPOSE:
             return self.received
-        if charge is None:
-            return None
         from_receipt = self.relative_from == "receipt"
         return max(charge.started, self.received) if from_receipt else charge.started

@@ -97,17 +97,21 @@ class Profiles:
         self.clear(connector=connector, purpose=TX_PURPOSE)
 
     def limit(self, connector: int, now: datetime, charge: Charge | None) -> Limit | None:
-        """Return what the profiles allow a connector now; None if they say nothing."""
+        """Return what the profiles allow a connector now; None if they say nothing.
+
+        Without a transaction: what they would allow one that began now.
+        """
         own = [profile for profile in self.installed if profile.connector == connector]
         shared = [profile for profile in self.installed if profile.connector == 0]
+        charge = charge or Charge(now, None)
         leader = None
         if connector != 0:
             leader = (
-                (self._leader(TX_PURPOSE, own, now, charge) if charge else None)
+                self._leader(TX_PURPOSE, own, now, charge)
                 or self._leader(DEFAULT_PURPOSE, own, now, charge)
                 or self._leader(DEFAULT_PURPOSE, shared, now, charge)
             )
-        cap = self._leader(MAX_PURPOSE, shared, now, None)
+        cap = self._leader(MAX_PURPOSE, shared, now, charge)
         if leader is None or cap is None:
             return leader or cap
         return Limit(min(leader.amps, cap.amps), leader.phases)
@@ -122,6 +126,7 @@ class Profiles:
     ) -> dict[str, Any]:
         """Return the chargingSchedule of a GetCompositeSchedule.conf (§5.7)."""
         until = now + timedelta(seconds=duration_s)
+        charge = charge or Charge(now, None)
         moments = {now}
         for profile in self.installed:
             edges = profile.edges(now, until, charge)
@@ -146,7 +151,7 @@ class Profiles:
         }
 
     def _leader(
-        self, purpose: str, among: Sequence[Profile], now: datetime, charge: Charge | None
+        self, purpose: str, among: Sequence[Profile], now: datetime, charge: Charge
     ) -> Limit | None:
         candidates = (profile for profile in among if profile.purpose == purpose)
         for profile in sorted(candidates, key=lambda profile: profile.stack_level, reverse=True):

@@ -34,6 +34,7 @@ class Server:
         self.paths: list[str] = []
         self.subprotocols: tuple[str, ...] = ("ocpp1.6",)
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self.close_codes: list[int | None] = []
         self.answers_pings = True
         self.pongs = 0
         self._ids = itertools.count(1)
@@ -56,6 +57,10 @@ class Server:
             for payload in self.calls("StatusNotification")
             if payload["connectorId"] == connector
         ]
+
+    def status(self, connector: int = 1) -> str | None:
+        """Return the last status of a connector."""
+        return next(reversed(self.statuses(connector)), None)
 
     async def call(self, action: str, payload: Payload) -> Payload:
         """Call the station and return its answer's payload; AssertionError for a CALLERROR."""
@@ -129,6 +134,7 @@ class Server:
                     await socket.pong(message.data)
         finally:
             self._sockets.remove(socket)
+            self.close_codes.append(socket.close_code)
         return socket
 
     async def _take(self, socket: web.WebSocketResponse, text: str) -> None:

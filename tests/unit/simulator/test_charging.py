@@ -16,7 +16,7 @@ async def test_plug_tap_charge_tap_unplug(server: Server, dial: Dial) -> None:
     assert await station.tap("04aabbcc") == "stopped"
     await station.wait_for(lambda s: not len(s.outbox))
     await station.unplug()
-    await station.wait_for(lambda _: server.statuses()[-1] == "Available")
+    await station.wait_for(lambda _: server.status() == "Available")
 
     [start], [stop] = server.calls("StartTransaction"), server.calls("StopTransaction")
     assert start["meterStart"] == 250_000

@@ -87,9 +87,8 @@ def test_a_tx_profile_overrules_the_default_until_it_is_over() -> None:
         (1, payload(TX, 13, transactionId=7, schedule={"duration": 300})),
     )
     assert [amps(profiles, after) for after in (0, 299, 300)] == [13, 13, 6]
-    assert amps(profiles, charge=None) == 6
     profiles.end_charge(1)
-    assert amps(profiles) == 6
+    assert amps(profiles) == amps(profiles, charge=None) == 6
 
 
 def test_a_profile_of_the_connector_goes_before_one_of_the_station() -> None:
@@ -114,9 +113,16 @@ def test_relative_counts_from_the_start_of_the_transaction() -> None:
     relative = payload(DEFAULT, 10, 20, chargingProfileKind="Relative")
     profiles = stack((1, relative))
     assert [amps(profiles, after, CHARGE) for after in (-1, 0)] == [10, 20]
-    assert amps(profiles, charge=None) is None
+    # For a transaction that would begin now.
+    assert amps(profiles, charge=None) == 10
     del relative["chargingSchedule"]["startSchedule"]
     assert amps(stack((1, {**relative, "chargingProfileKind": "Absolute"}))) == 20
+
+
+def test_composite_schedule_of_a_transaction_that_would_begin_now() -> None:
+    profiles = stack((1, payload(DEFAULT, 10, 20, chargingProfileKind="Relative")))
+    periods = profiles.composite(1, NOW, 7200, "A", None)["chargingSchedulePeriod"]
+    assert [(one["startPeriod"], one["limit"]) for one in periods] == [(0, 10), (3600, 20)]
 
 
 def test_relative_may_count_from_its_receipt() -> None:
@@ -264,7 +270,7 @@ def test_composite_schedule_over_days_and_of_what_has_not_begun() -> None:
                 schedule={"duration": 3600, "startSchedule": stamp(-86400 * 2)},
             ),
         ),
-        (1, payload(DEFAULT, 20, level=3, chargingProfileKind="Relative")),
+        (1, payload(DEFAULT, 20, level=3, schedule={"startSchedule": stamp(86400 * 9)})),
     )
     periods = profiles.composite(1, NOW, 86400 * 2, "A", None)["chargingSchedulePeriod"]
     assert [(one["startPeriod"], one["limit"]) for one in periods] == [

@@ -1,0 +1,507 @@
+"""What the server may ask of a station."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from simulator import ManualClock, Ocpp16Station
+from simulator.clock import wire_time
+
+from .conftest import Dial
+from .server import Server
+
+ACCEPTED, REJECTED = {"status": "Accepted"}, {"status": "Rejected"}
+STARTED = "04AA"
+
+
+async def charging(dial: Dial, **options: Any) -> Ocpp16Station:
+    """Return a station with a transaction that the server knows as 7001."""
+    station: Ocpp16Station = await dial(**options)
+    await station.plug(1, "family")
+    await station.tap(STARTED)
+    await station.wait_for(lambda s: not len(s.outbox))
+    return station
+
+
+def profile(
+    purpose: str = "TxProfile", limit: float = 10, number: int = 1, **schedule: Any
+) -> dict[str, Any]:
+    return {
+        "chargingProfileId": number,
+        "stackLevel": 0,
+        "chargingProfilePurpose": purpose,
+        "chargingProfileKind": "Absolute",
+        "chargingSchedule": {
+            "chargingRateUnit": "A",
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}],
+            **schedule,
+        },
+    }
+
+
+async def set_profile(server: Server, connector: int, one: dict[str, Any]) -> str:
+    payload = {"connectorId": connector, "csChargingProfiles": one}
+    answer = await server.call("SetChargingProfile", payload)
+    return str(answer["status"])
+
+
+# --- remote start and stop ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("asks", ["true", "false"])
+async def test_remote_start(server: Server, dial: Dial, asks: str) -> None:
+    station = await dial(connectors=2, settings={"AuthorizeRemoteTxRequests": asks})
+    await station.plug(2, "family")
+    assert await server.call("RemoteStartTransaction", {"idTag": "04AA"}) == ACCEPTED
+    await station.wait_for(lambda _: server.calls("StartTransaction"))
+    assert server.calls("StartTransaction")[0]["connectorId"] == 2
+    assert len(server.calls("Authorize")) == (1 if asks == "true" else 0)
+
+
+async def test_remote_start_before_the_plug(server: Server, dial: Dial) -> None:
+    station = await dial()
+    request = {"idTag": "04AA", "connectorId": 1, "chargingProfile": profile(limit=8)}
+    assert await server.call("RemoteStartTransaction", request) == ACCEPTED
+    await station.wait_for(lambda s: s.connector(1).grant)
+    assert await server.call("RemoteStartTransaction", request) == REJECTED
+    await station.plug(1, "family")
+    assert station.connector(1).evse.limit_a == 8
+    await station.wait_for(lambda _: server.calls("StartTransaction"))
+
+
+async def test_remote_start_of_a_card_that_the_server_itself_refuses(
+    server: Server, dial: Dial
+) -> None:
+    station = await dial()
+    server.tags["04AA"] = {"status": "Blocked"}
+    assert await server.call("RemoteStartTransaction", {"idTag": "04AA"}) == ACCEPTED
+    await station.wait_for(lambda s: s.books.refused)
+    assert station.connector(1).grant is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"connectorId": 5},
+        {"connectorId": 1},  # is in use
+        {"connectorId": 2, "chargingProfile": profile("TxDefaultProfile")},
+        {"connectorId": 2, "chargingProfile": profile(limit=-1)},
+    ],
+)
+async def test_remote_start_that_cannot_be(
+    server: Server, dial: Dial, fields: dict[str, Any]
+) -> None:
+    await charging(dial, connectors=2)
+    assert await server.call("RemoteStartTransaction", {"idTag": "04BB", **fields}) == REJECTED
+
+
+async def test_remote_start_when_someone_else_was_faster(server: Server, dial: Dial) -> None:
+    station = await dial()
+    await station.plug(1, "family")
+    server.answers["Authorize"] = lambda _: None
+    await server.call("RemoteStartTransaction", {"idTag": "04AA"})
+    await station.wait_for(lambda _: server.calls("Authorize"))
+    station.connector(1).start("04BB", None, None)
+    await server.send([3, server.ids[-1], {"idTagInfo": {"status": "Accepted"}}])
+    await station.wait_for(lambda s: not len(s.outbox))
+    assert [one["idTag"] for one in server.calls("StartTransaction")] == ["04BB"]
+
+
+async def test_remote_stop(server: Server, dial: Dial) -> None:
+    station = await charging(dial)
+    assert await server.call("RemoteStopTransaction", {"transactionId": 1}) == REJECTED
+    assert await server.call("RemoteStopTransaction", {"transactionId": 7001}) == ACCEPTED
+    await station.wait_for(lambda _: server.calls("StopTransaction"))
+    [stop] = server.calls("StopTransaction")
+    assert stop["reason"] == "Remote"
+    assert "idTag" not in stop
+    await station.wait_for(lambda _: server.status() == "Finishing")
+
+
+# --- reset, unlock, availability ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("Soft", "SoftReset"), ("Hard", "HardReset")])
+async def test_reset(server: Server, dial: Dial, kind: str, reason: str) -> None:
+    station = await charging(dial)
+    assert await server.call("Reset", {"type": kind}) == ACCEPTED
+    await station.wait_for(lambda _: len(server.calls("BootNotification")) == 2)
+    await station.wait_for(lambda s: not len(s.outbox))
+    [stop] = server.calls("StopTransaction")
+    assert stop["reason"] == reason
+    actions = [action for action, _ in server.received]
+    told_before = actions.index("StopTransaction") < actions.index("BootNotification", 1)
+    assert told_before is (kind == "Soft")
+    await station.wait_for(lambda _: server.status() == "Preparing")
+
+
+async def test_a_soft_reset_does_not_wait_for_ever(server: Server, dial: Dial) -> None:
+    station = await charging(dial, reset_flush_s=0.02)
+    server.answers["StopTransaction"] = lambda _: None
+    await server.call("Reset", {"type": "Soft"})
+    await station.wait_for(lambda _: len(server.calls("BootNotification")) == 2)
+    await station.wait_for(lambda _: len(server.calls("StopTransaction")) == 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ({}, "Unlocked"),
+        ({"unlock_works": False}, "UnlockFailed"),
+        ({"tethered": True}, "NotSupported"),
+    ],
+)
+async def test_unlock(server: Server, dial: Dial, options: Any, status: str) -> None:
+    station = await charging(dial, **options)
+    assert await server.call("UnlockConnector", {"connectorId": 1}) == {"status": status}
+    assert (station.connector(1).transaction is None) is (status != "NotSupported")
+    if status != "NotSupported":
+        await station.wait_for(lambda _: server.calls("StopTransaction"))
+        assert server.calls("StopTransaction")[0]["reason"] == "UnlockCommand"
+    answer = await server.call("UnlockConnector", {"connectorId": 9})
+    assert answer == {"status": "NotSupported"}
+
+
+async def test_availability(server: Server, dial: Dial) -> None:
+    station = await dial(connectors=2)
+    out = {"connectorId": 1, "type": "Inoperative"}
+    await station.tap("04AA")
+    assert await server.call("ChangeAvailability", out) == ACCEPTED
+    await station.wait_for(lambda _: server.status() == "Unavailable")
+    assert station.connector(1).grant is None
+    assert await server.call("ChangeAvailability", {**out, "connectorId": 0}) == ACCEPTED
+    await station.wait_for(lambda _: server.status(2) == "Unavailable")
+    await station.wait_for(lambda _: server.status(0) == "Unavailable")
+    # It outlives a boot.
+    await station.fault("reboot")
+    await station.wait_for(lambda s: not s.ready)
+    await station.wait_for(lambda _: server.statuses(2)[-2:] == ["Unavailable"] * 2)
+    back = {"connectorId": 0, "type": "Operative"}
+    assert await server.call("ChangeAvailability", back) == ACCEPTED
+    await station.wait_for(lambda _: server.status(1) == server.status(2) == "Available")
+    assert await server.call("ChangeAvailability", {**out, "connectorId": 3}) == REJECTED
+
+
+async def test_availability_waits_for_the_transaction(server: Server, dial: Dial) -> None:
+    station = await charging(dial)
+    out = {"connectorId": 1, "type": "Inoperative"}
+    assert await server.call("ChangeAvailability", out) == {"status": "Scheduled"}
+    assert station.connector(1).transaction is not None
+    await station.tap(STARTED)
+    await station.wait_for(lambda _: server.status() == "Unavailable")
+    assert str(station.connector(1).evse.state) == "F"
+    await server.call("ChangeAvailability", {**out, "type": "Operative"})
+    await station.wait_for(lambda _: server.status() == "Finishing")
+
+
+async def test_a_scheduled_change_may_be_taken_back(server: Server, dial: Dial) -> None:
+    station = await charging(dial)
+    for kind in ("Inoperative", "Operative"):
+        await server.call("ChangeAvailability", {"connectorId": 1, "type": kind})
+    await station.wait_for(lambda s: not s.connector(1).becomes_inoperative)
+    await station.tap(STARTED)
+    await station.wait_for(lambda _: server.status() == "Finishing")
+
+
+# --- configuration --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "status"),
+    [
+        ("ConnectionTimeOut", "90", "Accepted"),
+        ("ConnectionTimeOut", "-1", "Rejected"),
+        ("ConnectionTimeOut", "soon", "Rejected"),
+        ("TransactionMessageAttempts", "0", "Rejected"),
+        ("LocalPreAuthorize", "True", "Accepted"),
+        ("LocalPreAuthorize", "maybe", "Rejected"),
+        ("NumberOfConnectors", "7", "Rejected"),
+        ("WebSocketPingInterval", "60", "RebootRequired"),
+        ("MeterValuesSampledData", "SoC, Voltage", "Accepted"),
+        ("MeterValuesSampledData", "Energy.Reactive.Import.Register", "Rejected"),
+        ("AuthorizationKey", "short", "Rejected"),
+        ("VendorMagic", "on", "NotSupported"),
+    ],
+)
+async def test_change_configuration(
+    server: Server, dial: Dial, key: str, value: str, status: str
+) -> None:
+    await dial()
+    before = await server.call("GetConfiguration", {"key": [key]})
+    assert await server.call("ChangeConfiguration", {"key": key, "value": value}) == {
+        "status": status
+    }
+    after = await server.call("GetConfiguration", {"key": [key]})
+    if status in ("Accepted", "RebootRequired"):
+        assert after["configurationKey"][0]["value"] == value
+    else:
+        assert after == before
+
+
+@pytest.mark.parametrize(
+    ("options", "profiles"),
+    [
+        ({}, "Core,RemoteTrigger,LocalAuthListManagement,SmartCharging"),
+        ({"local_list": False, "smart_charging": False}, "Core,RemoteTrigger"),
+    ],
+)
+async def test_get_configuration(
+    server: Server, dial: Dial, options: dict[str, Any], profiles: str
+) -> None:
+    await dial(connectors=2, rate_units=("W",), phase_switching=False, **options)
+    answer = await server.call("GetConfiguration", {})
+    keys = {one["key"]: one.get("value") for one in answer["configurationKey"]}
+    assert keys["NumberOfConnectors"] == "2"
+    assert keys["SupportedFeatureProfiles"] == profiles
+    assert keys.get("ChargingScheduleAllowedChargingRateUnit", "Power") == "Power"
+    assert "AuthorizationKey" not in keys
+    some = await server.call("GetConfiguration", {"key": ["NumberOfConnectors", "Magic"]})
+    assert some["unknownKey"] == ["Magic"]
+    assert len(some["configurationKey"]) == 1
+
+
+async def test_clear_cache(server: Server, dial: Dial) -> None:
+    station = await dial(settings={"LocalPreAuthorize": "true"})
+    for _ in range(2):
+        await station.tap("04AA")
+    assert await server.call("ClearCache", {}) == ACCEPTED
+    await station.tap("04AA")
+    assert len(server.calls("Authorize")) == 2
+    off = {"key": "AuthorizationCacheEnabled", "value": "false"}
+    await server.call("ChangeConfiguration", off)
+    assert await server.call("ClearCache", {}) == REJECTED
+
+
+async def test_data_transfer(server: Server, dial: Dial) -> None:
+    await dial(vendor="Us")
+    for payload, answer in (
+        ({"vendorId": "Them"}, {"status": "UnknownVendorId"}),
+        ({"vendorId": "Us", "messageId": "X"}, {"status": "UnknownMessageId"}),
+        ({"vendorId": "Us", "messageId": "Echo", "data": "a"}, {"status": "Accepted", "data": "a"}),
+    ):
+        assert await server.call("DataTransfer", payload) == answer
+
+
+# --- trigger --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("requested", "action"),
+    [
+        ("BootNotification", "BootNotification"),
+        ("Heartbeat", "Heartbeat"),
+        ("MeterValues", "MeterValues"),
+        ("StatusNotification", "StatusNotification"),
+        ("DiagnosticsStatusNotification", "DiagnosticsStatusNotification"),
+        ("FirmwareStatusNotification", "FirmwareStatusNotification"),
+    ],
+)
+async def test_trigger(server: Server, dial: Dial, requested: str, action: str) -> None:
+    station = await dial(connectors=2)
+    await station.wait_for(lambda _: len(server.calls("StatusNotification")) == 3)
+    server.received.clear()
+    assert await server.call("TriggerMessage", {"requestedMessage": requested}) == ACCEPTED
+    count = {"MeterValues": 2, "StatusNotification": 3}.get(action, 1)
+    await station.wait_for(lambda _: len(server.calls(action)) == count)
+    if count > 1:
+        server.received.clear()
+        request = {"requestedMessage": requested, "connectorId": 2}
+        assert await server.call("TriggerMessage", request) == ACCEPTED
+        await station.wait_for(lambda _: len(server.calls(action)) == 1)
+        assert server.calls(action)[0]["connectorId"] == 2
+        assert await server.call("TriggerMessage", {**request, "connectorId": 3}) == REJECTED
+
+
+async def test_a_triggered_reading_in_a_transaction(server: Server, dial: Dial) -> None:
+    station = await charging(dial)
+    await server.call("TriggerMessage", {"requestedMessage": "MeterValues"})
+    await station.wait_for(lambda s: s.books.readings[-1].context == "Trigger")
+    await station.wait_for(lambda s: s.books.readings[-1].state == "confirmed")
+    assert server.calls("MeterValues")[-1]["transactionId"] == 7001
+
+
+async def test_nothing_to_measure_is_nothing_to_send(server: Server, dial: Dial) -> None:
+    station = await dial(settings={"MeterValuesSampledData": ""})
+    await server.call("TriggerMessage", {"requestedMessage": "MeterValues"})
+    await station.plug(1, "family")
+    await station.tap("04AA")
+    await station.tap("04AA")
+    await station.wait_for(lambda s: not len(s.outbox))
+    assert server.calls("MeterValues") == []
+
+
+# --- local list -----------------------------------------------------------------------------------
+
+
+def tags(*names: str, status: str | None = "Accepted") -> list[dict[str, Any]]:
+    info = {} if status is None else {"idTagInfo": {"status": status}}
+    return [{"idTag": name, **info} for name in names]
+
+
+async def test_local_list(server: Server, dial: Dial) -> None:
+    station = await dial(settings={"LocalPreAuthorize": "true"})
+
+    async def send(version: int, kind: str, entries: list[dict[str, Any]] | None) -> str:
+        payload = {"listVersion": version, "updateType": kind}
+        if entries is not None:
+            payload["localAuthorizationList"] = entries
+        return str((await server.call("SendLocalList", payload))["status"])
+
+    async def version() -> int:
+        return int((await server.call("GetLocalListVersion", {}))["listVersion"])
+
+    assert await version() == 0
+    assert await send(3, "Full", tags("04AA", "04BB")) == "Accepted"
+    assert await send(3, "Differential", tags("04CC")) == "VersionMismatch"
+    assert await send(4, "Differential", tags("04cc") + tags("04BB", status=None)) == "Accepted"
+    assert await version() == 4
+    assert await station.tap("04CC") == "waiting"
+    assert await station.tap("04CC") == "cancelled"
+    assert server.calls("Authorize") == []
+    await station.tap("04BB")
+    assert server.calls("Authorize") == [{"idTag": "04BB"}]
+    for entries in (
+        tags(*(str(number) for number in range(51))),
+        tags("04AA", "04aa"),
+        tags("04AA", status=None),
+    ):
+        assert await send(5, "Full", entries) == "Failed"
+    for start in range(0, 200, 50):
+        entries = tags(*(f"N{number}" for number in range(start, start + 50)))
+        status = await send(5 + start, "Differential", entries)
+        assert status == ("Accepted" if start < 150 else "Failed")
+    assert await send(999, "Full", None) == "Accepted"
+    assert await version() == 999
+
+
+async def test_the_server_does_not_overwrite_the_list(server: Server, dial: Dial) -> None:
+    station = await dial()
+    full = {"listVersion": 1, "updateType": "Full", "localAuthorizationList": tags("04AA")}
+    await server.call("SendLocalList", full)
+    server.tags["04AA"] = {"status": "Blocked"}
+    assert await station.tap("04AA") == "refused"
+    await station.fault("offline")
+    assert await station.tap("04AA") == "waiting"
+
+
+@pytest.mark.parametrize(
+    ("options", "version"),
+    [({"local_list": False}, -1), ({"settings": {"LocalAuthListEnabled": "false"}}, 0)],
+)
+async def test_without_a_local_list(
+    server: Server, dial: Dial, options: dict[str, Any], version: int
+) -> None:
+    await dial(**options)
+    answer = await server.call("SendLocalList", {"listVersion": 1, "updateType": "Full"})
+    assert answer == {"status": "NotSupported"}
+    assert await server.call("GetLocalListVersion", {}) == {"listVersion": version}
+
+
+# --- smart charging -------------------------------------------------------------------------------
+
+
+async def test_a_profile_is_obeyed_until_it_is_over(server: Server, dial: Dial) -> None:
+    clock = ManualClock(speed=10)
+    server.now = clock.utc
+    station = await charging(dial, clock=clock, tick_s=1.0)
+    evse = station.connector(1).evse
+    assert await set_profile(server, 1, profile("TxDefaultProfile", 8)) == "Accepted"
+    begin = {"startSchedule": wire_time(clock.utc()), "duration": 300}
+    assert await set_profile(server, 1, profile(limit=0, number=2, **begin)) == "Accepted"
+    await clock.advance(10)
+    await station.wait_for(lambda _: server.status() == "SuspendedEVSE")
+    assert evse.power_w == 0
+    await clock.advance(291)
+    await clock.advance(10)
+    assert evse.currents_a == (8, 8, 8)
+    assert [line["purpose"] for line in station.books.flash_writes] == ["TxDefaultProfile"]
+
+
+async def test_one_phase(server: Server, dial: Dial) -> None:
+    station = await charging(dial)
+    one = profile(limit=16)
+    one["chargingSchedule"]["chargingSchedulePeriod"][0]["numberPhases"] = 1
+    await set_profile(server, 1, one)
+    assert station.state()["connectors"][0]["phases_offered"] == 1
+    await station.tap(STARTED)
+    assert station.state()["connectors"][0]["phases_offered"] == 3
+
+
+async def test_phases_may_be_beyond_a_station(server: Server, dial: Dial) -> None:
+    station = await charging(dial, phase_switching=False)
+    one = profile(limit=16)
+    one["chargingSchedule"]["chargingSchedulePeriod"][0]["numberPhases"] = 1
+    assert await set_profile(server, 1, one) == "Accepted"
+    assert station.connector(1).evse.phases_offered == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "shares"), [({}, [6, 6, 0]), ({"feed_current_a": 8}, [8, 0, 0])]
+)
+async def test_connectors_share_what_the_station_may_draw(
+    server: Server, dial: Dial, options: dict[str, Any], shares: list[float]
+) -> None:
+    station = await dial(connectors=3, **options)
+    for number in (1, 2, 3):
+        await station.plug(number, "family")
+        await station.tap(f"0{number}", number)
+    assert await set_profile(server, 0, profile("ChargePointMaxProfile", 12)) == "Accepted"
+    assert [one["limit_a"] for one in station.state()["connectors"]] == shares
+    assert station.books.flash_writes[0]["purpose"] == "ChargePointMaxProfile"
+
+
+async def test_profiles_that_are_refused(server: Server, dial: Dial) -> None:
+    station = await dial()
+    assert await set_profile(server, 1, profile()) == "Rejected"
+    assert await set_profile(server, 9, profile("TxDefaultProfile")) == "Rejected"
+    assert [note["why"] for note in station.books.notes if note["event"] == "profile_refused"] == [
+        *("TxProfile without a transaction", "no such connector")
+    ]
+    assert station.books.flash_writes == []
+
+
+async def test_clear_charging_profile(server: Server, dial: Dial) -> None:
+    station = await dial()
+    await set_profile(server, 0, profile("TxDefaultProfile", 6))
+    assert station.connector(1).evse.limit_a == 6
+    assert await server.call("ClearChargingProfile", {"id": 99}) == {"status": "Unknown"}
+    assert await server.call("ClearChargingProfile", {"id": 1}) == ACCEPTED
+    assert station.connector(1).evse.limit_a == 16
+    assert [line["change"] for line in station.books.flash_writes] == ["set", "clear"]
+
+
+async def test_profiles_outlive_a_boot_but_not_those_of_the_transaction(
+    server: Server, dial: Dial
+) -> None:
+    station = await charging(dial)
+    await set_profile(server, 1, profile("TxDefaultProfile", 8))
+    await set_profile(server, 1, profile(limit=12, number=2))
+    await station.fault("reboot")
+    await station.wait_for(lambda s: s.registration is None)
+    await station.wait_for(lambda s: s.ready)
+    assert [one.purpose for one in station.profiles.installed] == ["TxDefaultProfile"]
+
+
+async def test_composite_schedule(server: Server, dial: Dial) -> None:
+    station = await charging(dial, rate_units=("W",))
+    one = profile("TxDefaultProfile", 6900, chargingRateUnit="W")
+    assert await set_profile(server, 1, profile("TxDefaultProfile", 10)) == "Rejected"
+    assert await set_profile(server, 1, one) == "Accepted"
+    answer = await server.call("GetCompositeSchedule", {"connectorId": 1, "duration": 60})
+    assert answer["connectorId"] == 1
+    assert answer["chargingSchedule"]["chargingSchedulePeriod"][0]["limit"] == 6900
+    request = {"connectorId": 0, "duration": 60, "chargingRateUnit": "A"}
+    whole = await server.call("GetCompositeSchedule", request)
+    assert whole["chargingSchedule"]["chargingSchedulePeriod"][0]["limit"] == 16
+    request["connectorId"] = 2
+    assert await server.call("GetCompositeSchedule", request) == REJECTED
+    assert station.books.violations == []
+
+
+async def test_without_smart_charging(server: Server, dial: Dial) -> None:
+    await dial(smart_charging=False)
+    assert await set_profile(server, 0, profile("TxDefaultProfile")) == "NotSupported"
+    request = {"connectorId": 0, "duration": 60}
+    assert await server.call("GetCompositeSchedule", request) == REJECTED
