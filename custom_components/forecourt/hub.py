@@ -51,6 +51,7 @@ from .vault import Memory, Vault
 _LOGGER = logging.getLogger(__name__)
 
 ISSUE_DEFAULT_USER_MISSING = "default_user_missing"
+ISSUE_LEDGER_NOT_WRITABLE = "ledger_not_writable"
 ISSUE_PORT_IN_USE = "port_in_use"
 ISSUE_TOKEN_OFFER = "token_offer"  # noqa: S105 - the name of an issue
 
@@ -109,6 +110,7 @@ class Hub:
 
     async def start(self) -> None:
         """Load what was open, take in users and stations."""
+        self.ledger.watch(self._ledger_trouble)
         register_site(self.hass, self.entry)
         if self.private:
             forget_persons(self.hass, self.entry)
@@ -368,6 +370,26 @@ class Hub:
             )
         else:
             ir.async_delete_issue(self.hass, DOMAIN, ISSUE_PORT_IN_USE)
+
+    @callback
+    def _ledger_trouble(self, trouble: str | None) -> None:
+        """Tell that nothing can be booked: stations get no answer then, and repeat themselves."""
+        if trouble is None:
+            ir.async_delete_issue(self.hass, DOMAIN, ISSUE_LEDGER_NOT_WRITABLE)
+            return
+        _LOGGER.error("The ledger does not take what is booked: %s", trouble)
+        ir.async_create_issue(
+            self.hass,
+            DOMAIN,
+            ISSUE_LEDGER_NOT_WRITABLE,
+            is_fixable=False,
+            severity=ir.IssueSeverity.ERROR,
+            translation_key=ISSUE_LEDGER_NOT_WRITABLE,
+            translation_placeholders={
+                "path": str(self.ledger.path),
+                "reason": trouble,
+            },
+        )
 
     @callback
     def _station_pending(self, info: StationInfo) -> None:
