@@ -94,8 +94,10 @@ class SessionEventEntity(PersonalEvent, EvseEntity):
         if session.evse != self.evse:
             return
         self._tell(
-            event.phase,
+            event.phase.value,
             {
+                "station": self.hub.station_name(session.evse.station_id),
+                "evse": session.evse.number,
                 "session_id": session.id,
                 "energy_wh": session.energy_wh,
                 "cost": None if session.cost is None else f"{session.cost:.2f}",
@@ -123,6 +125,6 @@ class TokenPresentedEvent(PersonalEvent):
         answer = tap.authorization
         self._tell(
             ACCEPTED if answer.accepted else REFUSED,
-            {"reason": answer.reason},
+            {"reason": answer.reason.value},
             {"last4": tap.last4, "user": self.hub.user_name(answer.user_id)},
         )

@@ -81,7 +81,7 @@ class CurrentLimitNumber(EvseEntity, NumberEntity):
         point = applied(self.view.state)
         return {
             "applied_current": point.current_a if point else None,
-            "reason": point.reason if point else None,
+            "reason": point.reason.value if point else None,
         }
 
     @override

@@ -1,10 +1,15 @@
 """These tests run the integration in a Home Assistant without a frontend."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from datetime import UTC, datetime
+import logging
 from pathlib import Path
 import socket
+import time
 from typing import Any
 
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentryData
 from homeassistant.core import HomeAssistant
 import pytest
@@ -17,6 +22,11 @@ from syrupy.assertion import SnapshotAssertion
 from custom_components.forecourt.const import DOMAIN, station_unique_id, user_unique_id
 from custom_components.forecourt.core.model.token import Token
 from custom_components.forecourt.vault import Vault
+from simulator import ManualClock, Ocpp16Station, StationConfig
+from simulator.ocpp16.commands import Commands
+
+NOON = datetime(2026, 11, 23, 11, tzinfo=UTC)
+STEP_S = 0.25
 
 STATION = "GARAGE"
 ANNA, BEN = "11111111-aaaa", "22222222-bbbb"
@@ -56,7 +66,96 @@ def a_user(user_id: str, name: str, **data: Any) -> ConfigSubentryData:
     )
 
 
+type Commanded = list[tuple[str, dict[str, Any]]]
 type SetUp = Callable[..., Coroutine[Any, Any, MockConfigEntry]]
+
+
+async def until(condition: Callable[[], object], timeout: float = 5) -> None:  # noqa: ASYNC109
+    """Wait for what other tasks bring about, where time passes by itself."""
+    async with asyncio.timeout(timeout):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+class Time:
+    """One time for Home Assistant and the simulated stations; it passes when a test says so.
+
+    The event loop lives in it, too: `asyncio.sleep` ends when enough of it has passed.
+    """
+
+    def __init__(self, hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+        freezer.move_to(NOON)
+        self._hass = hass
+        self._freezer = freezer
+        self.clock = ManualClock(speed=60, start=NOON)
+
+    async def passes(self, seconds: float) -> None:
+        """Let seconds pass, with room for messages to travel."""
+        for _ in range(max(1, round(seconds / STEP_S))):
+            self._freezer.tick(STEP_S)
+            await self.clock.advance(STEP_S)
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Give sockets and the disk some real time."""
+        await asyncio.to_thread(time.sleep, 0.005)
+        await self._hass.async_block_till_done()
+
+    async def until(self, condition: Callable[[], object], limit_s: float = 60) -> None:
+        """Let time pass until something is so."""
+        for _ in range(round(limit_s / STEP_S)):
+            if condition():
+                return
+            await self.passes(STEP_S)
+        raise TimeoutError
+
+
+@pytest.fixture
+def passing_time(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Time:
+    """Stop the clocks."""
+    return Time(hass, freezer)
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> Commanded:
+    """Return what simulated stations are told to do."""
+    told: Commanded = []
+    handle = Commands.handle
+
+    async def listen(self: Commands, action: str, payload: dict[str, Any]) -> Any:
+        told.append((action, payload))
+        return await handle(self, action, payload)
+
+    monkeypatch.setattr(Commands, "handle", listen)
+    return told
+
+
+@pytest.fixture
+def dial_in(passing_time: Time, port: int, commands: Commanded) -> Callable[..., Ocpp16Station]:
+    """Return what makes a simulated station that dials in as the default one."""
+
+    def dial_in(identity: str = STATION, **traits: Any) -> Ocpp16Station:
+        config = StationConfig(identity, serial="SN-1", **traits)
+        return Ocpp16Station(config, f"ws://127.0.0.1:{port}", clock=passing_time.clock)
+
+    return dial_in
+
+
+@pytest.fixture
+async def wallbox(
+    set_up_site: SetUp, dial_in: Callable[..., Ocpp16Station], passing_time: Time
+) -> AsyncIterator[Ocpp16Station]:
+    """Return a simulated station that is connected to the default site."""
+    await set_up_site()
+    async with dial_in() as station:
+        await passing_time.until(lambda: station.ready)
+        yield station
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    """Leave the statements of the ledger out of the log."""
+    logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
 
 
 @pytest.fixture
