@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from homeassistant.components.repairs import ConfirmRepairFlow, RepairsFlow, RepairsFlowResult
+from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 
 from .const import DOMAIN
 from .flows.adding import site_entry
 from .flows.running import running_hub
-from .hub import ISSUE_TOKEN_OFFER, Hub
+from .hub import Hub
 
 
 class TokenOfferFlow(RepairsFlow):
@@ -54,6 +54,5 @@ async def async_create_fix_flow(
     hass: HomeAssistant, issue_id: str, data: dict[str, Any] | None
 ) -> RepairsFlow:
     """Return the dialog that fixes an issue."""
-    if issue_id.startswith(ISSUE_TOKEN_OFFER) and data is not None:
-        return TokenOfferFlow(int(data["offer"]))
-    return ConfirmRepairFlow()
+    assert data is not None  # noqa: S101 - the only issue that can be fixed so has data
+    return TokenOfferFlow(data["offer"])

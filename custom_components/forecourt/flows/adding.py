@@ -1,6 +1,7 @@
 """How a station comes to the site, whichever dialog adds it."""
 
 from collections.abc import Iterable
+from itertools import count
 from types import MappingProxyType
 from typing import Any
 
@@ -8,6 +9,7 @@ from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.core import HomeAssistant
 
 from ..const import (
+    CONF_ACCESS,
     CONF_EVSES,
     CONF_FALLBACK_CURRENT_A,
     CONF_MAX_CURRENT_A,
@@ -17,6 +19,10 @@ from ..const import (
     SUBENTRY_STATION,
     station_unique_id,
 )
+from ..core.model.station import StationInfo
+from ..core.model.token import Access
+from .knocks import model_name
+from .texts import Texts
 
 
 def site_entry(hass: HomeAssistant) -> ConfigEntry[Any] | None:
@@ -29,6 +35,20 @@ def is_added(entry: ConfigEntry[Any], station_id: str) -> bool:
     """Return whether the site has this station."""
     unique_ids: Iterable[str | None] = (one.unique_id for one in entry.subentries.values())
     return station_unique_id(station_id) in unique_ids
+
+
+def suggested_name(entry: ConfigEntry[Any], info: StationInfo) -> str:
+    """Return a name for a new station that no other one has."""
+    taken = {one.title for one in entry.get_subentries_of_type(SUBENTRY_STATION)}
+    name = model_name(info) or info.id
+    numbered = (f"{name} {number}" for number in count(2))
+    return name if name not in taken else next(one for one in numbered if one not in taken)
+
+
+async def next_step_text(hass: HomeAssistant, entry: ConfigEntry[Any]) -> str:
+    """Return what to do once a station is there."""
+    texts = await Texts.load(hass)
+    return texts(f"next_{Access(entry.options[CONF_ACCESS])}")
 
 
 def station_data(station_id: str, evses: int, max_current_a: int) -> dict[str, Any]:

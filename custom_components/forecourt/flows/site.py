@@ -38,10 +38,17 @@ from ..const import (
 )
 from ..core.model.station import StationInfo
 from ..core.model.token import Access
-from .adding import add_station, is_added, site_entry, station_data
+from .adding import (
+    add_station,
+    is_added,
+    next_step_text,
+    site_entry,
+    station_data,
+    suggested_name,
+)
 from .connect import FOLLOWS_SETUP
 from .fields import MAX_CURRENT, NAME, PORT, SITE
-from .knocks import model_name, station_facts, station_label
+from .knocks import station_facts, station_label
 from .options import SiteOptionsFlow
 from .ports import next_free_port, port_problem
 from .running import running_hub
@@ -216,12 +223,16 @@ class ForecourtConfigFlow(ConfigFlow, domain=DOMAIN):
             name = user_input[CONF_NAME].strip() or self._info.id
             data = station_data(self._info.id, self._info.evses, user_input[CONF_MAX_CURRENT_A])
             add_station(self.hass, entry, name, data)
-            return self.async_abort(reason="wallbox_added", description_placeholders={"name": name})
+            next_step = await next_step_text(self.hass, entry)
+            return self.async_abort(
+                reason="wallbox_added",
+                description_placeholders={"name": name, "next_step": next_step},
+            )
         return self.async_show_form(
             step_id="discovered",
             data_schema=self.add_suggested_values_to_schema(
                 vol.Schema({**NAME, **MAX_CURRENT}),
-                {CONF_NAME: model_name(self._info) or self._info.id},
+                {CONF_NAME: suggested_name(entry, self._info)},
             ),
             description_placeholders=station_facts(self._info),
         )

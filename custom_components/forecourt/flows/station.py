@@ -27,10 +27,10 @@ from ..const import (
 from ..core.model.station import StationInfo
 from ..stations.ocpp import hash_password
 from ..stations.ocpp.door import IDENTITY
-from .adding import is_added, station_data
+from .adding import is_added, next_step_text, station_data, suggested_name
 from .connect import ConnectScreen
 from .fields import MAX_CURRENT, NAME, choice, labelled_choice, whole_number
-from .knocks import model_name, station_facts, station_label
+from .knocks import station_facts, station_label
 from .texts import quoted
 
 NONE, KEEP, GENERATE, OWN, REMOVE = "none", "keep", "generate", "own", "remove"
@@ -104,7 +104,7 @@ class StationFlow(ConnectScreen):
             step_id="add",
             data_schema=self.add_suggested_values_to_schema(
                 vol.Schema({**NAME, **MAX_CURRENT}),
-                {CONF_NAME: model_name(self._info) or self._info.id},
+                {CONF_NAME: suggested_name(self._get_entry(), self._info)},
             ),
             description_placeholders=station_facts(self._info),
         )
@@ -253,7 +253,10 @@ class StationFlow(ConnectScreen):
                 station_id, self._answers[CONF_EVSES], self._answers[CONF_MAX_CURRENT_A]
             ),
             description="dialled_in" if station_id in self._hub.central.pending else "by_hand",
-            description_placeholders={"name": name},
+            description_placeholders={
+                "name": name,
+                "next_step": await next_step_text(self.hass, self._get_entry()),
+            },
             unique_id=station_unique_id(station_id),
         )
 
