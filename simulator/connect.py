@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from contextlib import suppress
 import socket
 import struct
 from urllib.parse import quote
 
-from aiohttp import ClientSession, ClientWebSocketResponse, ClientWSTimeout, TCPConnector
+from aiohttp import (
+    ClientSession,
+    ClientTimeout,
+    ClientWebSocketResponse,
+    ClientWSTimeout,
+    TCPConnector,
+)
 
 
 def station_url(url: str, identity: str) -> str:
@@ -42,19 +49,23 @@ class Socket:
         *,
         subprotocols: tuple[str, ...] = ("ocpp1.6",),
         autoping: bool = True,
+        timeout_s: float = 10.0,
     ) -> Socket:
-        """Connect. ClientError (WSServerHandshakeError has the status) or OSError if that fails."""
-        session = ClientSession(connector=TCPConnector(limit=1))
+        """Connect. ClientError (WSServerHandshakeError has the status) or OSError if it fails."""
+        session = ClientSession(
+            connector=TCPConnector(limit=1), timeout=ClientTimeout(total=None, sock_connect=None)
+        )
         try:
-            ws = await session.ws_connect(
-                station_url(url, identity),
-                protocols=subprotocols,
-                headers=authorization(identity, password),
-                autoping=autoping,
-                max_msg_size=0,
-                # A server that hangs does not answer a close either.
-                timeout=ClientWSTimeout(ws_close=2.0),
-            )
+            async with asyncio.timeout(timeout_s):
+                ws = await session.ws_connect(
+                    station_url(url, identity),
+                    protocols=subprotocols,
+                    headers=authorization(identity, password),
+                    autoping=autoping,
+                    max_msg_size=0,
+                    # A server that hangs does not answer a close either.
+                    timeout=ClientWSTimeout(ws_close=2.0),
+                )
         except BaseException:
             await session.close()
             raise

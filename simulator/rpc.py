@@ -146,12 +146,6 @@ class Link:
         """End a freeze."""
         self._flowing.set()
 
-    async def close(self, code: int = 1000) -> None:
-        """Close politely."""
-        self.thaw()
-        with suppress(ConnectionError, TimeoutError):
-            await self._ws.close(code=code)
-
     async def _exchange(self, call: Call, copies: int) -> Payload:
         future: asyncio.Future[Payload] = asyncio.get_running_loop().create_future()
         self._pending[call.message_id] = (call.action, future)

@@ -115,10 +115,13 @@ class Connection:
     async def _dial_and_talk(self) -> None:
         """Talk until the connection ends."""
         try:
-            async with asyncio.timeout(self._config.call_timeout_s):
-                socket = await Socket.open(
-                    self._url, self._config.identity, self.password, autoping=False
-                )
+            socket = await Socket.open(
+                self._url,
+                self._config.identity,
+                self.password,
+                autoping=False,
+                timeout_s=self._config.call_timeout_s,
+            )
         except (ClientError, OSError) as err:  # TimeoutError is an OSError
             self.last_error = f"{type(err).__name__}: {err}"
             self._in.books.note("not_connected", why=self.last_error)

@@ -32,7 +32,7 @@ from .settings import Settings
 from .statuses import Status, Statuses
 
 _LOGGER = logging.getLogger(__name__)
-_POLL_S = 0.01
+_POLL_S = 0.002
 
 
 class Ocpp16Station:

@@ -29,6 +29,11 @@ def _sockets(socket_enabled: None) -> None:
     """Allow sockets: these tests are about them."""
 
 
+@pytest.fixture(autouse=True)
+def enable_event_loop_debug() -> None:
+    """Leave the event loop as it is: its debug mode, a fixture for Home Assistant, halves speed."""
+
+
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
     async with Server() as running:

@@ -35,6 +35,9 @@ class Server:
         self.subprotocols: tuple[str, ...] = ("ocpp1.6",)
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.close_codes: list[int | None] = []
+        self.open = asyncio.Event()
+        """Whether connections are accepted, or kept waiting."""
+        self.open.set()
         self.answers_pings = True
         self.pongs = 0
         self._ids = itertools.count(1)
@@ -119,6 +122,7 @@ class Server:
         self.paths.append(request.raw_path)
         if self.password is not None and self.authorizations[-1] != self.password:
             return web.Response(status=401)
+        await self.open.wait()
         socket = web.WebSocketResponse(protocols=self.subprotocols, autoping=False, max_msg_size=0)
         await socket.prepare(request)
         self._sockets.append(socket)

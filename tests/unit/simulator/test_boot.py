@@ -240,6 +240,27 @@ async def test_a_new_password_from_the_server(server: Server, dial: Dial) -> Non
     await station.wait_for(lambda s: s.ready)
 
 
+async def test_some_firmware_takes_a_hexadecimal_password_literally(
+    server: Server, dial: Dial
+) -> None:
+    station = await dial(authorization_key_hex=False)
+    key = "00112233445566778899aabbccddeeff"
+    server.password = "Basic " + base64.b64encode(f"SIM-1:{key}".encode()).decode()
+    await server.call("ChangeConfiguration", {"key": "AuthorizationKey", "value": key})
+    await station.wait_for(lambda s: not s.ready)
+    await station.wait_for(lambda s: s.ready)
+
+
+async def test_a_station_that_breaks_says_so(dial: Dial, caplog: pytest.LogCaptureFixture) -> None:
+    station = await dial()
+
+    async def break_down() -> None:
+        raise RuntimeError("smoke")
+
+    station.spawn(break_down())
+    await station.wait_for(lambda _: "The simulated station SIM-1 failed" in caplog.text)
+
+
 async def test_what_is_wrong_with_a_station_is_said(dial: Dial) -> None:
     with pytest.raises(ValueError, match="NoSuchKey cannot be 'x'"):
         await dial(settings={"NoSuchKey": "x"})

@@ -219,6 +219,7 @@ async def test_a_scheduled_change_may_be_taken_back(server: Server, dial: Dial) 
         ("LocalPreAuthorize", "maybe", "Rejected"),
         ("NumberOfConnectors", "7", "Rejected"),
         ("WebSocketPingInterval", "60", "RebootRequired"),
+        ("ConnectorPhaseRotation", "1.STR", "RebootRequired"),
         ("MeterValuesSampledData", "SoC, Voltage", "Accepted"),
         ("MeterValuesSampledData", "Energy.Reactive.Import.Register", "Rejected"),
         ("AuthorizationKey", "short", "Rejected"),

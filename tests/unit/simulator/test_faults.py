@@ -45,12 +45,13 @@ async def test_offline_for_a_while(server: Server, dial: Dial) -> None:
 
 
 async def test_offline_while_dialling(server: Server, dial: Dial) -> None:
-    station = await dial()
-    await station.fault("drop")
-    await station.wait_for(lambda s: not s.online)
+    server.open.clear()
+    station = await dial(ready=False)
+    await station.wait_for(lambda _: server.paths)
     await station.fault("offline")
-    await station.wait_for(lambda s: s.books.notes[-1]["event"] in ("disconnected", "fault"))
-    assert not station.online
+    server.open.set()
+    await station.wait_for(lambda s: s.books.notes[-1]["event"] == "disconnected")
+    assert server.received == []
     await station.fault("online")
     await station.wait_for(lambda s: s.ready)
 
@@ -80,6 +81,22 @@ async def test_freeze(server: Server, dial: Dial) -> None:
     assert server.pongs == 1
     assert station.books.violations == []
     assert len(server.paths) == 1
+
+
+async def test_stopping_a_frozen_station_leaves_nothing_behind(server: Server, dial: Dial) -> None:
+    station = await dial()
+    await station.fault("freeze", seconds=3600)
+    await station.plug(1, "family")
+    await station.stop()
+    assert not station.online
+
+
+async def test_freezing_in_the_middle_of_a_sentence(server: Server, dial: Dial) -> None:
+    station = await dial()
+    station.link.freeze()
+    assert station.ready
+    station.link.thaw()
+    assert (await server.call("ClearCache", {}))["status"] == "Accepted"
 
 
 async def test_reboot(server: Server, dial: Dial) -> None:

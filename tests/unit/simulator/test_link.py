@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from simulator import schemas
-from simulator.frames import Call, Failure, FrameError, Result, decode, encode
+from simulator.frames import (
+    Call,
+    Failure,
+    FrameError,
+    LinkDownError,
+    Result,
+    decode,
+    encode,
+)
 
 from .conftest import Dial
 from .server import ID, Server
@@ -145,6 +153,19 @@ async def test_one_call_at_a_time_and_none_lost(server: Server, dial: Dial) -> N
     station = await dial()
     calls = [station.link.call("Heartbeat", {}) for _ in range(5)]
     assert len(await asyncio.gather(*calls)) == 5
+
+
+async def test_calls_that_wait_when_the_connection_goes(server: Server, dial: Dial) -> None:
+    station = await dial()
+    server.answers["Heartbeat"] = lambda _: None
+    link = station.link
+    calls = [asyncio.ensure_future(link.call("Heartbeat", {})) for _ in range(3)]
+    await station.wait_for(lambda _: server.calls("Heartbeat"))
+    await station.fault("drop")
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(one) for one in results] == [LinkDownError] * 3
+    with pytest.raises(LinkDownError):
+        await link.send_raw("too late")
 
 
 async def test_without_validation_nothing_is_checked(server: Server, dial: Dial) -> None:

@@ -128,16 +128,19 @@ async def test_a_silent_server_costs_attempts_too_and_readings_get_lost(
 async def test_it_keeps_on_charging_and_queueing_without_a_server(
     server: Server, dial: Dial
 ) -> None:
-    station = await dial(speed=600, settings=EVERY_SECOND)
-    await station.plug(1, "family")
-    await station.tap("04AA")
-    await station.wait_for(lambda s: s.connector(1).status == "Charging")
+    clock = ManualClock(speed=60)
+    station = await dial(clock=clock, tick_s=0.5, settings=EVERY_SECOND)
+    await charge(station, clock, 2)
     await server.stop()
     register = station.connector(1).evse.register_wh
-    await station.wait_for(lambda s: len(s.outbox) >= 1)
-    assert station.connector(1).evse.register_wh > register
+    await clock.advance(5)
+    assert station.connector(1).status == "Charging"
+    assert station.connector(1).evse.register_wh > register + 800
+    assert len(station.outbox) >= 4
     await server.start()
+    await clock.advance(1)
     await station.wait_for(lambda s: s.ready and not len(s.outbox))
+    assert {one.state for one in station.books.readings} == {"confirmed"}
 
 
 @pytest.mark.parametrize(
