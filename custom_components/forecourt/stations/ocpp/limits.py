@@ -132,15 +132,15 @@ class Limiter:
 
     async def keep_fallback(self, evses: int, send: Send) -> None:
         """Write the fallback if it is not what the station has. Raises `StationError`."""
-        wanted, now = self.fallback_current_a, self._now()
-        if wanted is None or wanted == self.fallback_written:
-            return
-        if self._fallback_retry_at is not None and now < self._fallback_retry_at:
-            return
-        writes = self._fallback_writes
-        if len(writes) == writes.maxlen and now - writes[0] < timedelta(days=1):
-            return
         async with self._turn:
+            wanted, now = self.fallback_current_a, self._now()
+            if wanted is None or wanted == self.fallback_written:
+                return
+            if self._fallback_retry_at is not None and now < self._fallback_retry_at:
+                return
+            writes = self._fallback_writes
+            if len(writes) == writes.maxlen and now - writes[0] < timedelta(days=1):
+                return
             self._fallback_retry_at = now + FALLBACK_REFUSED
             try:
                 await self._send_fallback(wanted, evses, send)

@@ -16,11 +16,14 @@ FRAME_BURST = 200
 class Timing:
     """How long things take, in seconds.
 
+    `accept_s` is how long a station that was told to wait may take to ask again once it
+    is accepted, more than twice `pending_retry_s`, the interval it was told.
     `patience_s` is for stations that answer no ping at all: silence that long ends
     the connection. It must be longer than `heartbeat_s`, the interval of OCPP's
     Heartbeat, which is the only thing such a station may say for a long time.
     """
 
+    accept_s: float = 45
     call_s: float = 30
     close_s: float = 2
     drain_s: float = 5

@@ -289,17 +289,15 @@ class Rpc:
 
 def masked(content: Any) -> Any:
     """Return a copy of a payload that is fit for a log."""
-    match content:
-        case {"key": "AuthorizationKey", "value": _}:
-            return {**content, "value": MASK}
-        case dict():
-            return {
-                name: MASK if name in SECRET_FIELDS else masked(value)
-                for name, value in content.items()
-            }
-        case list():
-            return [masked(value) for value in content]
-    return content
+    if isinstance(content, list):
+        return [masked(value) for value in content]
+    if not isinstance(content, dict):
+        return content
+    is_key = content.get("key") == "AuthorizationKey"
+    return {
+        name: MASK if name in SECRET_FIELDS or (is_key and name == "value") else masked(value)
+        for name, value in content.items()
+    }
 
 
 def _dump(message: list[Any]) -> str:

@@ -123,8 +123,6 @@ def _convert(payload: Payload, path: list[str | int], error: Any) -> bool:
     match error.validator, error.validator_value:
         case "type", "integer":
             converted = _integer(value)
-        case "type", "number":
-            converted = _number(value)
         case "type", "string" if isinstance(value, int | float) and not isinstance(value, bool):
             converted = json.dumps(value)
         case "type", "boolean" if value in ("true", "True", "false", "False"):
@@ -137,17 +135,12 @@ def _convert(payload: Payload, path: list[str | int], error: Any) -> bool:
     return True
 
 
-def _number(value: Any) -> Any:
+def _integer(value: Any) -> Any:
     try:
-        number = float(value) if isinstance(value, str) else math.nan
+        number = float(value) if isinstance(value, str | float) else math.nan
     except ValueError:
         return _MISSING
-    return number if math.isfinite(number) else _MISSING
-
-
-def _integer(value: Any) -> Any:
-    number = value if isinstance(value, float) else _number(value)
-    return int(number) if number is not _MISSING and number == int(number) else _MISSING
+    return int(number) if number.is_integer() else _MISSING
 
 
 def _drop_optional(payload: Payload, path: list[str | int], schema: Any) -> bool:

@@ -133,9 +133,11 @@ class CentralSystem:
         if fallback_current_a is None:
             fallback_current_a = self._fallback_current_a
         station = self._stations.get(identity)
+        connection = self._connections.get(identity)
         is_new = station is None
         if station is None:
-            info = self.pending.get(identity) or StationInfo(id=identity, protocol=SUBPROTOCOL)
+            info = connection.info if connection else self.pending.get(identity)
+            info = info or StationInfo(id=identity, protocol=SUBPROTOCOL)
             limiter = Limiter(
                 self._around.now,
                 fallback_written=fallback_written,
@@ -146,11 +148,10 @@ class CentralSystem:
         station.limiter.fallback_current_a = fallback_current_a
         station.expect_evses(evses)
         to_log_in = self._door.admit(identity, password_hash)
-        if connection := self._connections.get(identity):
-            if to_log_in:
-                self._spawn(connection.link.close(WSCloseCode.SERVICE_RESTART, "please log in"))
-            elif is_new:
-                connection.adopt(station)
+        if connection and to_log_in:
+            self._spawn(connection.link.close(WSCloseCode.SERVICE_RESTART, "please log in"))
+        elif connection and is_new:
+            connection.adopt(station)
         return station
 
     def _fallback_listener(self, identity: str) -> Callable[[int], None] | None:

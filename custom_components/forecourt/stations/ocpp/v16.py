@@ -61,7 +61,7 @@ class Ocpp16:
     ) -> None:
         self.link = link
         self.finished = asyncio.Event()
-        self._info = info
+        self.info = info
         self._around = around
         self._connected_at = around.now() - CLOCK_SLACK
         self._tasks: set[asyncio.Task[None]] = set()
@@ -123,19 +123,22 @@ class Ocpp16:
 
     async def _await_boot(self) -> None:
         """Go on without a BootNotification: after a lost connection there is none."""
-        await asyncio.sleep(self._around.timing.quiet_boot_s)
-        if self._station is not None:
+        quiet_s = self._around.timing.quiet_boot_s
+        await asyncio.sleep(quiet_s)
+        if self._station is not None and not self._told_pending:
             self._go_online()
-        elif not self._told_pending:
-            await self._try_trigger("BootNotification")
-            if not self._told_pending:
-                self._around.on_introduced(self._info)
+        if self._station is not None or self._told_pending:
+            return
+        await self._try_trigger("BootNotification")
+        await asyncio.sleep(quiet_s)
+        if not self._told_pending:
+            self._around.on_introduced(self.info)
 
     async def _accept_live(self) -> None:
         """Have a station that was told to wait ask again, and soon."""
         await self._try_trigger("BootNotification")
         try:
-            async with asyncio.timeout(self._around.timing.pending_retry_s * 2):
+            async with asyncio.timeout(self._around.timing.accept_s):
                 await self._online.wait()
         except TimeoutError:
             # Closing ends the tasks of this connection, this one too, but not half-way.
@@ -162,11 +165,11 @@ class Ocpp16:
         except StationError as err:
             self._around.logger.debug("Number of connectors unknown: %s", err)
         else:
-            self._info = replace(self._info, evses=evses or self._info.evses)
-        self._around.on_introduced(self._info)
+            self.info = replace(self.info, evses=evses or self.info.evses)
+        self._around.on_introduced(self.info)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name=f"ocpp {self._info.id}")
+        task = asyncio.create_task(work, name=f"ocpp {self.info.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -207,7 +210,7 @@ class Ocpp16:
     def _boot(self, payload: Payload) -> Payload:
         serial = payload.get("chargePointSerialNumber") or payload.get("chargeBoxSerialNumber")
         info = replace(
-            self._info if self._station is None else self._station.info,
+            self.info if self._station is None else self._station.info,
             vendor=_text(payload["chargePointVendor"]),
             model=_text(payload["chargePointModel"]),
             serial=_text(serial),
@@ -215,9 +218,9 @@ class Ocpp16:
         )
         answer = {"currentTime": time_text(self._around.now())}
         if self._station is None:
-            self._is_news = not self._told_pending or info != self._info
+            self._is_news = not self._told_pending or info != self.info
             self._told_pending = True
-            self._info = info
+            self.info = info
             return answer | {"status": "Pending", "interval": self._around.timing.pending_retry_s}
         self._station.limiter.restarted()
         self._station.introduce(info)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 import json
+import math
 from typing import Any
 
 from ocpp.v16.enums import (  # type: ignore[import-untyped]
@@ -65,8 +66,9 @@ def _stop(payload: Payload) -> Iterator[str]:
 
 
 def _whole(payload: Payload, meter: str) -> Iterator[str]:
-    if isinstance(payload.get(meter), float):
-        payload[meter] = round(payload[meter])
+    value = payload.get(meter)
+    if isinstance(value, float) and math.isfinite(value):
+        payload[meter] = round(value)
         yield f"{meter} is not whole"
 
 

@@ -140,7 +140,11 @@ def readings_of(
             if note:
                 notes[note] += 1
         begin = by_context.get(ReadingContext.BEGIN)
-        if begin and any(other.has_register for other in by_context.values() if other is not begin):
+        if (
+            begin
+            and begin.has_register
+            and any(other.has_register for other in by_context.values() if other is not begin)
+        ):
             # Some stations repeat the first register with every sample.
             notes["repeated Transaction.Begin"] += 1
             del by_context[ReadingContext.BEGIN]
