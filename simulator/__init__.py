@@ -59,6 +59,7 @@ Faults (`simulator.faults`) with their parameters and defaults::
     session_register {connector=1, on=true}
     replace_meter {connector=1, register_wh=0}
     connector_error {connector=1, error_code="GroundFailure"}   NoError ends it
+    emergency_stop {connector=1}      the transaction ends with EmergencyStop
     no_answer {count=1}               the server's next calls stay unanswered
 
 `RawClient(url, identity, *, password=None, subprotocols=("ocpp1.6",))`, an asynchronous context

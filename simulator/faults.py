@@ -128,6 +128,11 @@ async def connector_error(
     station.connector(connector).set_error(error_code)
 
 
+async def emergency_stop(station: Ocpp16Station, *, connector: int = 1) -> None:
+    """Somebody presses the red button: the transaction ends with EmergencyStop."""
+    station.connector(connector).stop("EmergencyStop")
+
+
 async def no_answer(station: Ocpp16Station, *, count: int = 1) -> None:
     """The next calls of the server stay unanswered."""
     station.commands.silent_calls = count
@@ -161,6 +166,7 @@ FAULTS: dict[str, Fault] = {
         connector_error,
         drop,
         duplicate,
+        emergency_stop,
         freeze,
         garbage,
         lose_reading,

@@ -32,10 +32,21 @@ class LocalAuth:
                 return {**info, "status": "Expired"} if _expired(info, now) else info
         return None
 
-    def remember(self, tag: str, info: IdTagInfo) -> None:
-        """Put the server's word into the cache, unless the list has its own (§3.5.3)."""
-        if tag.casefold() not in self._list:
-            self._cache[tag.casefold()] = info
+    @property
+    def reported_version(self) -> int:
+        """The version as GetLocalListVersion has it: 0 for an empty list (§5.10)."""
+        return self.version if self._list else 0
+
+    def remember(self, tag: str, info: IdTagInfo) -> bool:
+        """Put the server's word into the cache, unless the list has its own (§3.5.3).
+
+        Returns False if the two contradict each other (§3.5.2).
+        """
+        listed = self._list.get(tag.casefold())
+        if listed is not None:
+            return bool(listed["status"] == info["status"])
+        self._cache[tag.casefold()] = info
+        return True
 
     def clear_cache(self) -> None:
         """Forget the cache."""

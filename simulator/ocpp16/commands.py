@@ -154,13 +154,15 @@ class Commands:
         if connector is None or not connector.usable or connector.grant is not None:
             return rejected
         profile = None
-        if "chargingProfile" in payload:
+        if "chargingProfile" in payload and self._in.config.smart_charging:
             try:
                 profile = self._profile(connector.number, payload["chargingProfile"])
             except ProfileError as err:
                 self._in.books.note("profile_refused", why=str(err))
                 return rejected
-            if profile.purpose != TX_PURPOSE:
+            if profile.purpose != TX_PURPOSE or profile.transaction_id is not None:
+                detail = "a RemoteStartTransaction takes a TxProfile without transactionId"
+                self._in.books.violation("invalid_request", detail)
                 return rejected
         chosen, tag = connector, payload["idTag"]
 
@@ -242,9 +244,8 @@ class Commands:
     # --- Local list -------------------------------------------------------------------------------
 
     def _get_local_list_version(self, payload: Payload) -> Answer:
-        return {
-            "listVersion": self._in.local_auth.version if self._in.config.local_list else -1
-        }, None
+        supported = self._in.config.local_list
+        return {"listVersion": self._in.local_auth.reported_version if supported else -1}, None
 
     def _send_local_list(self, payload: Payload) -> Answer:
         if not self._in.config.local_list or not self._in.settings.flag("LocalAuthListEnabled"):

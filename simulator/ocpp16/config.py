@@ -43,6 +43,8 @@ class StationConfig:
     unlock_works: bool = True
     autostart_tag: str | None = None
     """Charges without a card: starts with this tag when a car is plugged in."""
+    plug_expires: bool = False
+    """Whether a car without a card is Finishing after ConnectionTimeOut; most wait for ever."""
     finishing_blocks: bool = False
     """Whether the car must be plugged out before the next transaction."""
     phase_switching: bool = True

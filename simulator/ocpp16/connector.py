@@ -38,7 +38,8 @@ class Connector:
         """Scheduled for the end of the transaction."""
         self.error_code = "NoError"
         self.finished = False
-        """A transaction has ended and the car is still plugged in."""
+        """A transaction has ended, or nobody came, and the cable is still plugged in."""
+        self._plugged_at = 0.0
         self._plug_in: books.PlugIn | None = None
 
     @property
@@ -47,16 +48,20 @@ class Connector:
         if self.error_code != "NoError":
             return "Faulted"
         if self.transaction is not None:
-            if self.evse.state in (PlugState.C, PlugState.D):
-                return "Charging"
-            unplugged = self.evse.car is None
-            offered = self.evse.limit_a >= MIN_OFFER_A and not self.suspended
-            return "SuspendedEV" if offered or unplugged else "SuspendedEVSE"
+            return self._status_of_transaction()
         if not self.operative:
             return "Unavailable"
+        if self.finished:
+            return "Finishing"
         if self.evse.car is not None:
-            return "Finishing" if self.finished else "Preparing"
+            return "Preparing"
         return "Available" if self.grant is None else "Preparing"
+
+    @property
+    def info(self) -> str | None:
+        """What goes with the status as free text."""
+        unplugged = self.evse.car is None and (self.transaction is not None or self.finished)
+        return "EV side disconnected" if unplugged else None
 
     @property
     def charge(self) -> Charge | None:
@@ -87,6 +92,7 @@ class Connector:
         self._in.advance()
         self.evse.plug(car)
         self._plug_in = self._in.books.plugged(self.number, car.model.name)
+        self._plugged_at = self._in.clock.now()
         self._in.changed()
         if not self.evse.powered:
             return
@@ -102,9 +108,10 @@ class Connector:
         car = self.evse.unplug()
         if self._plug_in is not None:
             self._in.books.unplugged(self._plug_in, self.evse.delivered_wh)
-        self.finished = False
         if self.evse.powered and self._in.settings.flag("StopTransactionOnEVSideDisconnect"):
-            self.stop("EVDisconnected")
+            # A loose cable is still in the socket; a fixed one is nobody's to remove (§4.9).
+            self.stop("EVDisconnected", cable_left=not self._in.config.tethered)
+        self.finished = False
         self._in.changed()
         return car
 
@@ -154,8 +161,18 @@ class Connector:
         self.readings.take("Transaction.Begin")
         self._in.changed()
 
-    def stop(self, reason: str, *, id_tag: str | None = None, at: datetime | None = None) -> None:
-        """End the transaction, now or with the time stamp `at`; does nothing if there is none."""
+    def stop(
+        self,
+        reason: str,
+        *,
+        id_tag: str | None = None,
+        at: datetime | None = None,
+        cable_left: bool = False,
+    ) -> None:
+        """End the transaction, now or with the time stamp `at`; does nothing if there is none.
+
+        `cable_left`: the car is gone, but its cable is not.
+        """
         self._in.advance()
         running = self.transaction
         if running is None:
@@ -163,7 +180,7 @@ class Connector:
         self.readings.take("Transaction.End", at=at)
         self.evse.energised = False
         self.transaction = None
-        self.finished = self.evse.car is not None
+        self.finished = cable_left or self.evse.car is not None
         self._in.profiles.end_charge(self.number)
         stopped = wire_time(at or self._in.time.now())
         self._in.books.stopped(running.record, stopped, self.evse.register_wh, reason)
@@ -223,6 +240,9 @@ class Connector:
         if self.grant is not None and now >= self.grant.until:
             self._in.books.note("connection_timeout", connector=self.number, card=self.grant.id_tag)
             self.grant = None
+        waiting = self._in.config.plug_expires and self.status == "Preparing" and not self.grant
+        if waiting and now >= self._plugged_at + self._in.settings.number("ConnectionTimeOut"):
+            self.finished = True
         self.readings.tick()
 
     def state(self) -> dict[str, Any]:
@@ -248,10 +268,17 @@ class Connector:
             "waiting_for_plug": self.grant is not None,
         }
 
+    def _status_of_transaction(self) -> str:
+        if self.evse.state in (PlugState.C, PlugState.D):
+            return "Charging"
+        offered = self.evse.limit_a >= MIN_OFFER_A and not self.suspended
+        return "SuspendedEV" if offered or self.evse.car is None else "SuspendedEVSE"
+
     def _start_answered(self, running: Transaction, answer: Payload) -> None:
         info = answer["idTagInfo"]
         self._in.books.start_answered(running.record, answer["transactionId"], info["status"])
-        self._in.local_auth.remember(running.id_tag, info)
+        if not self._in.local_auth.remember(running.id_tag, info):
+            self._in.warn("LocalListConflict")
         running.parent_id_tag = info.get("parentIdTag", running.parent_id_tag)
         if info["status"] == "Accepted":
             return

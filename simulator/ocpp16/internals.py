@@ -34,6 +34,8 @@ class Internals:
     """Brings the plant up to now."""
     changed: Callable[[], None]
     """Applies limits and reports statuses after something has happened."""
+    warn: Callable[[str], None]
+    """Tells the server of an error of the station that does not stop it."""
     lose_readings: int = 0
     """So many MeterValues to come get lost."""
 

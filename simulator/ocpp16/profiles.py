@@ -36,6 +36,7 @@ class Abilities:
     phases: int = 3
     voltage_v: float = 230.0
     max_current_a: float = 16.0
+    feed_current_a: float | None = None
 
 
 class Profiles:
@@ -126,6 +127,10 @@ class Profiles:
     ) -> dict[str, Any]:
         """Return the chargingSchedule of a GetCompositeSchedule.conf (§5.7)."""
         until = now + timedelta(seconds=duration_s)
+        most = self.abilities.max_current_a
+        if connector == 0:  # what all connectors together may draw
+            most *= self._connectors
+            most = min(most, self.abilities.feed_current_a or most)
         charge = charge or Charge(now, None)
         moments = {now}
         for profile in self.installed:
@@ -133,9 +138,9 @@ class Profiles:
             moments.update(moment for moment in edges if now < moment < until)
         periods: list[dict[str, Any]] = []
         for moment in sorted(moments):
-            limit = self.limit(connector, moment, charge) or Limit(self.abilities.max_current_a)
+            limit = self.limit(connector, moment, charge) or Limit(most)
             phases = min(limit.phases or self.abilities.phases, self.abilities.phases)
-            amps = min(limit.amps, self.abilities.max_current_a)
+            amps = min(limit.amps, most)
             value = round(amps if unit == "A" else amps * phases * self.abilities.voltage_v, 1)
             if not periods or (periods[-1]["limit"], periods[-1]["numberPhases"]) != (
                 value,

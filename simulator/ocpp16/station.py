@@ -58,6 +58,7 @@ class Ocpp16Station:
             phases=config.phases,
             voltage_v=config.voltage_v,
             max_current_a=config.max_current_a,
+            feed_current_a=config.feed_current_a,
         )
         self.profiles = Profiles(config.connectors, abilities)
         self.internals = Internals(
@@ -71,6 +72,7 @@ class Ocpp16Station:
             local_auth=LocalAuth(),
             advance=self._advance,
             changed=self._changed,
+            warn=lambda error_code: self.statuses.warn(0, error_code),
         )
         self.connectors = {
             number: Connector(self.internals, number) for number in range(1, config.connectors + 1)
@@ -310,8 +312,8 @@ class Ocpp16Station:
     def _status(self, number: int) -> Status:
         if number:
             one = self.connectors[number]
-            return one.status, one.error_code
-        return "Available" if self.operative else "Unavailable", "NoError"
+            return Status(one.status, one.error_code, one.info)
+        return Status("Available" if self.operative else "Unavailable")
 
     def _boot(self, reason: str, *, at: datetime | None = None) -> None:
         """Come up again: end what was running, forget what no memory keeps."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from ..books import Books
 from ..clock import Clock, StationClock, wire_time
@@ -16,8 +17,13 @@ from ..frames import NoAnswerError, Payload, RpcError
 from ..rpc import Link
 from .settings import Settings
 
-type Status = tuple[str, str]
-"""ChargePointStatus and ChargePointErrorCode."""
+
+class Status(NamedTuple):
+    """What there is to tell about a connector (§6.47)."""
+
+    status: str
+    error_code: str = "NoError"
+    info: str | None = None
 
 
 class Statuses:
@@ -57,19 +63,26 @@ class Statuses:
                 self._queue.append((number, self.payload(number)))
                 self._waiting.set()
 
+    def warn(self, number: int, error_code: str) -> None:
+        """Queue an error that does not change the status (§4.9)."""
+        payload = {**self.payload(number), "errorCode": error_code}
+        self._queue.append((number, payload))
+        self._waiting.set()
+
     def forget(self) -> None:
         """Tell everything anew, as after a boot."""
         self._told.clear()
 
     def payload(self, number: int) -> Payload:
         """Return the StatusNotification of a connector now."""
-        status, error_code = self._status_of(number)
-        return {
+        status, error_code, info = self._status_of(number)
+        payload = {
             "connectorId": number,
             "status": status,
             "errorCode": error_code,
             "timestamp": wire_time(self._time.now()),
         }
+        return payload if info is None else {**payload, "info": info}
 
     async def deliver(self, link: Link) -> None:
         """Tell what is queued and what comes, for ever. LinkDownError ends it."""

@@ -37,6 +37,20 @@ async def test_tap_and_never_plug(server: Server, dial: Dial) -> None:
     assert server.calls("StartTransaction") == []
 
 
+async def test_plug_and_never_tap(server: Server, dial: Dial) -> None:
+    clock = ManualClock()
+    settings = {"ConnectionTimeOut": "30"}
+    station = await dial(clock=clock, tick_s=1.0, settings=settings, plug_expires=True)
+    await clock.advance(100)
+    await station.plug(1, "family")
+    await clock.advance(29)
+    assert station.connector(1).status == "Preparing"
+    await clock.advance(2)
+    assert station.connector(1).status == "Finishing"
+    # Who comes late may charge all the same.
+    assert await station.tap("04AA") == "started"
+
+
 async def test_a_second_tap_takes_it_back(dial: Dial) -> None:
     station = await dial()
     assert [await station.tap("04AA"), await station.tap("04aa")] == ["waiting", "cancelled"]

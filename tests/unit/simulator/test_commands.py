@@ -87,14 +87,19 @@ async def test_remote_start_of_a_card_that_the_server_itself_refuses(
         {"connectorId": 5},
         {"connectorId": 1},  # is in use
         {"connectorId": 2, "chargingProfile": profile("TxDefaultProfile")},
+        {"connectorId": 2, "chargingProfile": {**profile(), "transactionId": 7}},
         {"connectorId": 2, "chargingProfile": profile(limit=-1)},
     ],
 )
 async def test_remote_start_that_cannot_be(
     server: Server, dial: Dial, fields: dict[str, Any]
 ) -> None:
-    await charging(dial, connectors=2)
+    station = await charging(dial, connectors=2)
     assert await server.call("RemoteStartTransaction", {"idTag": "04BB", **fields}) == REJECTED
+    # A profile of another purpose, or for a known transaction, the standard forbids the server.
+    one = fields.get("chargingProfile", {})
+    forbidden = "transactionId" in one or one.get("chargingProfilePurpose") == "TxDefaultProfile"
+    assert station.books.violations_of("invalid_request") == int(forbidden)
 
 
 async def test_remote_start_when_someone_else_was_faster(server: Server, dial: Dial) -> None:
@@ -373,8 +378,10 @@ async def test_local_list(server: Server, dial: Dial) -> None:
         entries = tags(*(f"N{number}" for number in range(start, start + 50)))
         status = await send(5 + start, "Differential", entries)
         assert status == ("Accepted" if start < 150 else "Failed")
+    assert await version() == 105
+    # An empty list is version 0, whatever it is called.
     assert await send(999, "Full", None) == "Accepted"
-    assert await version() == 999
+    assert await version() == 0
 
 
 async def test_the_server_does_not_overwrite_the_list(server: Server, dial: Dial) -> None:
@@ -384,7 +391,17 @@ async def test_the_server_does_not_overwrite_the_list(server: Server, dial: Dial
     server.tags["04AA"] = {"status": "Blocked"}
     assert await station.tap("04AA") == "refused"
     await station.fault("offline")
-    assert await station.tap("04AA") == "waiting"
+    await station.plug(1, "family")
+    assert await station.tap("04AA") == "started"
+    # The contradiction is reported when the server hears of it.
+    await station.fault("online")
+    await station.wait_for(lambda _: server.calls("StopTransaction"))
+    await station.wait_for(
+        lambda _: (
+            "LocalListConflict" in [one["errorCode"] for one in server.calls("StatusNotification")]
+        )
+    )
+    assert server.statuses(0) == ["Available", "Available"]
 
 
 @pytest.mark.parametrize(
@@ -502,7 +519,13 @@ async def test_composite_schedule(server: Server, dial: Dial) -> None:
 
 
 async def test_without_smart_charging(server: Server, dial: Dial) -> None:
-    await dial(smart_charging=False)
+    station = await dial(smart_charging=False)
     assert await set_profile(server, 0, profile("TxDefaultProfile")) == "NotSupported"
-    request = {"connectorId": 0, "duration": 60}
-    assert await server.call("GetCompositeSchedule", request) == REJECTED
+    schedule = {"connectorId": 0, "duration": 60}
+    assert await server.call("GetCompositeSchedule", schedule) == REJECTED
+    # A profile that comes with a start is ignored.
+    await station.plug(1, "family")
+    start = {"idTag": "04AA", "connectorId": 1, "chargingProfile": profile(limit=6)}
+    assert await server.call("RemoteStartTransaction", start) == ACCEPTED
+    await station.wait_for(lambda s: s.connector(1).transaction)
+    assert station.connector(1).evse.limit_a == 16

@@ -261,6 +261,13 @@ async def test_a_broken_connector(server: Server, dial: Dial) -> None:
     await station.wait_for(lambda _: server.status() in ("SuspendedEV", "Charging"))
 
 
+async def test_emergency_stop(server: Server, dial: Dial) -> None:
+    station = await started(dial)
+    await station.fault("emergency_stop")
+    await station.wait_for(lambda _: server.calls("StopTransaction"))
+    assert server.calls("StopTransaction")[0]["reason"] == "EmergencyStop"
+
+
 async def test_no_answer(server: Server, dial: Dial) -> None:
     station = await dial()
     await station.fault("no_answer")

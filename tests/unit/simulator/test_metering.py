@@ -161,13 +161,17 @@ async def test_a_full_car_suspends(server: Server, dial: Dial) -> None:
     assert "Charging" in server.statuses()
 
 
-async def test_unplugging_ends_the_transaction(server: Server, dial: Dial) -> None:
-    station, _ = await charging(server, dial)
+@pytest.mark.parametrize("tethered", [False, True])
+async def test_unplugging_ends_the_transaction(server: Server, dial: Dial, tethered: bool) -> None:
+    station, _ = await charging(server, dial, tethered=tethered)
     await station.unplug()
     await station.wait_for(lambda _: server.status() == "Available")
     [stop] = server.calls("StopTransaction")
     assert stop["reason"] == "EVDisconnected"
-    assert "Finishing" not in server.statuses()
+    assert ("Finishing" in server.statuses()) is not tethered
+    if not tethered:
+        finishing = server.calls("StatusNotification")[-2]
+        assert finishing["info"] == "EV side disconnected"
 
 
 async def test_or_it_only_suspends_it(server: Server, dial: Dial) -> None:
@@ -175,11 +179,13 @@ async def test_or_it_only_suspends_it(server: Server, dial: Dial) -> None:
     station, clock = await charging(server, dial, settings=settings)
     car = await station.unplug()
     await station.wait_for(lambda _: server.status() == "SuspendedEV")
+    assert server.calls("StatusNotification")[-1]["info"] == "EV side disconnected"
     await station.plug(1, car)
     await clock.advance(1)
     await station.wait_for(lambda _: server.status() == "Charging")
+    await station.unplug()
     await station.tap("04AA")
-    await station.wait_for(lambda _: server.status() == "Finishing")
+    await station.wait_for(lambda _: server.status() == "Available")
     assert len(server.calls("StartTransaction")) == 1
 
 

@@ -259,6 +259,17 @@ def test_composite_schedule_in_watts_without_profiles() -> None:
     assert period == {"startPeriod": 0, "limit": 22080, "numberPhases": 3}
 
 
+@pytest.mark.parametrize(
+    ("cap", "feed", "expected"), [(None, None, 64), (None, 40, 40), (25, 40, 25), (99, None, 64)]
+)
+def test_composite_schedule_of_the_station(
+    cap: float | None, feed: float | None, expected: float
+) -> None:
+    profiles = stack(*([] if cap is None else [(0, payload(MAX, cap))]), feed_current_a=feed)
+    [period] = profiles.composite(0, NOW, 60, "A", None)["chargingSchedulePeriod"]
+    assert period["limit"] == expected
+
+
 def test_composite_schedule_over_days_and_of_what_has_not_begun() -> None:
     profiles = stack(
         (
