@@ -6,7 +6,11 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, override
 
-from homeassistant.config_entries import ConfigSubentryFlow, SubentryFlowResult
+from homeassistant.config_entries import (
+    ConfigEntryState,
+    ConfigSubentryFlow,
+    SubentryFlowResult,
+)
 from homeassistant.core import callback
 from homeassistant.util import dt as dt_util
 
@@ -43,7 +47,7 @@ class ConnectScreen(ConfigSubentryFlow, ABC):
         self._opening: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._looked_at = asyncio.Event()
-        self._looks = 0
+        self._shown = False
         self._seen: set[str] = set()
 
     @abstractmethod
@@ -68,6 +72,7 @@ class ConnectScreen(ConfigSubentryFlow, ABC):
         else:
             self._looked_at.set()
         if self._opening.done():
+            self._watch()
             return self.async_show_progress_done(next_step_id="connect")
         return self.async_show_progress(
             step_id="open", progress_action="open", progress_task=self._opening
@@ -83,14 +88,13 @@ class ConnectScreen(ConfigSubentryFlow, ABC):
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
         """Tell where to dial, list who did, and go on as soon as a stranger waits."""
-        self._looks += 1
+        self._shown = True
         central = self._hub.central
+        self._watch()
         waiting = dict(central.pending)
         if newcomers := [info for name, info in waiting.items() if name not in self._seen]:
             self._seen |= set(waiting)
             return await self._found(newcomers)
-        if self._watching is None or self._watching.done():
-            self._watching = self._spawn(self._watch(central))
         port: int = self._get_entry().data[CONF_PORT]
         texts = await Texts.load(self.hass)
         addresses = await station_addresses(self.hass, port)
@@ -112,15 +116,23 @@ class ConnectScreen(ConfigSubentryFlow, ABC):
         """Go on with those who wait already."""
         return await self._found(list(self._hub.central.pending.values()))
 
-    async def _watch(self, central: CentralSystem) -> None:
+    def _watch(self) -> None:
         """Have the browser fetch the screen again after somebody knocked."""
+        entry = self._get_entry()
+        if entry.state is not ConfigEntryState.LOADED:
+            # The screen says so itself.
+            return
+        if self._watching is None or self._watching.done():
+            self._watching = self._spawn(self._refresh(entry.runtime_data.central))
+
+    async def _refresh(self, central: CentralSystem) -> None:
         knocked = asyncio.Event()
         unsubscribe = central.subscribe_knocks(lambda _: knocked.set())
         try:
             await asyncio.sleep(NUDGE_S)
-            if self._looks == 1:
+            if not self._shown:
                 # The browser missed that there is something to look at.
-                knocked.set()
+                self.async_notify_flow_changed()
             while True:
                 await knocked.wait()
                 await asyncio.sleep(SETTLE_S)
