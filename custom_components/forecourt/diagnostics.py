@@ -1,6 +1,7 @@
 """What a bug report needs, without anything that is somebody's secret or says who somebody is."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from ipaddress import ip_address
 from typing import Any
 
@@ -126,7 +127,7 @@ def _evse(hub: Hub, state: EvseState) -> dict[str, Any]:
         "status_at": state.status_at,
         "plugged_at": state.plugged_at,
         "error": state.error,
-        "reading": state.reading,
+        "reading": asdict(state.reading) if state.reading else None,
         "register_wh": state.register_wh,
         "allowed": state.allowed,
         "requested_current_a": state.requested_current_a,

@@ -1,7 +1,7 @@
 """These tests run the integration in a Home Assistant without a frontend."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from datetime import UTC, datetime
 import logging
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentryData
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
@@ -21,9 +22,12 @@ from syrupy.assertion import SnapshotAssertion
 # Home Assistant looks for integrations.
 from custom_components.forecourt.const import DOMAIN, station_unique_id, user_unique_id
 from custom_components.forecourt.core.model.token import Token
+from custom_components.forecourt.flows import connect
 from custom_components.forecourt.vault import Vault
 from simulator import ManualClock, Ocpp16Station, StationConfig
 from simulator.ocpp16.commands import Commands
+
+from .dialogs import Desk
 
 NOON = datetime(2026, 11, 23, 11, tzinfo=UTC)
 STEP_S = 0.25
@@ -83,9 +87,8 @@ class Time:
     The event loop lives in it, too: `asyncio.sleep` ends when enough of it has passed.
     """
 
-    def __init__(self, hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    def __init__(self, freezer: FrozenDateTimeFactory) -> None:
         freezer.move_to(NOON)
-        self._hass = hass
         self._freezer = freezer
         self.clock = ManualClock(speed=60, start=NOON)
 
@@ -98,8 +101,8 @@ class Time:
 
     async def settle(self) -> None:
         """Give sockets and the disk some real time."""
-        await asyncio.to_thread(time.sleep, 0.005)
-        await self._hass.async_block_till_done()
+        for _ in range(3):
+            await asyncio.to_thread(time.sleep, 0.002)
 
     async def until(self, condition: Callable[[], object], limit_s: float = 60) -> None:
         """Let time pass until something is so."""
@@ -111,9 +114,9 @@ class Time:
 
 
 @pytest.fixture
-def passing_time(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Time:
+def passing_time(freezer: FrozenDateTimeFactory) -> Time:
     """Stop the clocks."""
-    return Time(hass, freezer)
+    return Time(freezer)
 
 
 @pytest.fixture
@@ -152,10 +155,29 @@ async def wallbox(
         yield station
 
 
+def devices_of_site(registry: dr.DeviceRegistry) -> list[dr.AnyDeviceEntry]:
+    """Return the devices of the site and their parts, in order."""
+    devices = [
+        *dr.async_entries_for_config_entry(registry, "site"),
+        *dr.async_child_entries_for_config_entry(registry, "site"),
+    ]
+    return sorted(devices, key=lambda device: sorted(device.identifiers))
+
+
 @pytest.fixture(autouse=True)
 def _quiet() -> None:
     """Leave the statements of the ledger out of the log."""
     logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
+
+
+@pytest.fixture
+def desk(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """Return what opens dialogs; the connect screen takes no time here."""
+    for name in ("OPEN_S", "SETTLE_S", "NUDGE_S"):
+        monkeypatch.setattr(connect, name, 0)
+    desk = Desk(hass)
+    yield desk
+    desk.close()
 
 
 @pytest.fixture

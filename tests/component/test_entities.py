@@ -12,7 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from simulator import Ocpp16Station
 
-from .conftest import CARD_OF_ANNA, Time
+from .conftest import CARD_OF_ANNA, Time, devices_of_site
 
 pytestmark = pytest.mark.usefixtures("_all_enabled")
 
@@ -74,5 +74,4 @@ async def test_a_charging_outlet(
 async def test_devices(
     wallbox: Ocpp16Station, device_registry: dr.DeviceRegistry, snapshot: SnapshotAssertion
 ) -> None:
-    devices = dr.async_entries_for_config_entry(device_registry, "site")
-    assert sorted(devices, key=lambda device: sorted(device.identifiers)) == snapshot
+    assert devices_of_site(device_registry) == snapshot
