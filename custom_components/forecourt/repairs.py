@@ -4,6 +4,7 @@ from typing import Any
 
 from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
 from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers import issue_registry as ir
 
 from .const import DOMAIN
@@ -22,10 +23,12 @@ class TokenOfferFlow(RepairsFlow):
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
         """Ask whether to give it."""
         issue = ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id)
+        if issue is None:
+            return self.async_abort(reason="offer_over")
         return self.async_show_menu(
             step_id="init",
             menu_options=["accept", "refuse"],
-            description_placeholders=None if issue is None else issue.translation_placeholders,
+            description_placeholders=issue.translation_placeholders,
         )
 
     async def async_step_accept(
@@ -46,7 +49,8 @@ class TokenOfferFlow(RepairsFlow):
     @property
     def _hub(self) -> Hub:
         entry = site_entry(self.hass)
-        assert entry is not None  # noqa: S101 - its issues end with the site
+        if entry is None:
+            raise AbortFlow("not_running")
         return running_hub(entry)
 
 
