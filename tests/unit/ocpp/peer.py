@@ -200,7 +200,9 @@ class Peer:
     async def set_up(self) -> None:
         """Wait until the central system has asked and told all that it wants."""
         connection = self._central._connections[self._identity]
-        await self.until(lambda: not any("_set_up" in str(t.get_coro()) for t in connection._tasks))
+        await self.until(
+            lambda: not any(task.get_name().endswith("is set up") for task in connection._tasks)
+        )
 
     def impatient(self) -> None:
         """From now on the central system waits for an answer only a moment."""

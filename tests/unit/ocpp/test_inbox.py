@@ -420,6 +420,37 @@ async def test_a_stranger_that_does_not_boot_is_asked_to(make_central: MakeCentr
         assert told[1].model == "Box"
 
 
+async def test_a_stranger_that_boots_when_asked_has_introduced_itself(
+    make_central: MakeCentral,
+) -> None:
+    told: list[Any] = []
+    central = await make_central(on_pending=told.append)
+    async with Peer(central, "CP9") as peer:
+        await peer.until(lambda: peer.calls("TriggerMessage"))
+        await peer.boot()
+        await asyncio.sleep(0.25)
+        assert len(told) == 1
+        assert told[0].model == "Box"
+
+
+async def test_a_stop_of_one_outlet_leaves_the_other(central: CentralSystem, site: Site) -> None:
+    station = central.add_station("CP2", evses=2)
+    async with Peer(central, "CP2") as peer:
+        await peer.ready()
+        await peer.start()
+        await peer.start(connectorId=2)
+        stop = {"transactionId": 1, "meterStop": 1, "timestamp": stamp()}
+        await peer.call("StopTransaction", stop)
+        assert station.transactions == {2: 2}
+    await central.remove_station("CP2")
+
+
+async def test_a_station_that_is_away_can_be_removed(central: CentralSystem) -> None:
+    central.add_station("CP2")
+    await central.remove_station("CP2")
+    assert not central.stations
+
+
 async def test_nobody_needs_to_care_about_strangers(central: CentralSystem) -> None:
     async with Peer(central, "CP9") as peer:
         await peer.boot()

@@ -95,6 +95,26 @@ async def test_a_refresh_asks_for_status_and_values(station: OcppStation, peer: 
     ]
 
 
+async def test_some_stations_tell_their_status_but_no_values(
+    station: OcppStation, peer: Peer
+) -> None:
+    def status_only(payload: Any) -> Any:
+        known = payload["requestedMessage"] == "StatusNotification"
+        return {"status": "Accepted" if known else "NotImplemented"}
+
+    peer.answers["TriggerMessage"] = status_only
+    await station.refresh(EVSE)
+    assert supports(station, CanRefresh)
+    peer.answers["TriggerMessage"] = lambda p: status_only(p) if "Status" in str(p) else "Busy"
+    with pytest.raises(StationError):
+        await station.refresh(EVSE)
+    peer.answers["TriggerMessage"] = {"status": "NotImplemented"}
+    with pytest.raises(StationError) as caught:
+        await station.refresh(EVSE)
+    assert caught.value.failure is Failure.NOT_SUPPORTED
+    assert not supports(station, CanRefresh)
+
+
 @pytest.mark.parametrize("capability", ORDERS)
 async def test_a_refusal_has_the_words_of_the_station(
     station: OcppStation, peer: Peer, capability: type

@@ -421,12 +421,54 @@ async def test_a_station_that_is_added_during_the_handshake_knocks_again(
 
     async def slow(link: Link) -> web.WebSocketResponse:
         central.add_station("CP1", cheap_hash(SECRET))
+        await asyncio.sleep(0)
+        return await upgrade(link)
+
+    monkeypatch.setattr(Link, "upgrade", slow)
+    assert (await refused(central, "CP1")).status == 400
+
+
+async def test_a_station_that_needs_no_password_may_be_added_during_the_handshake(
+    central: CentralSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade = Link.upgrade
+
+    async def slow(link: Link) -> web.WebSocketResponse:
+        central.add_station("CP1")
+        assert await link.probe(0.1), "nobody else gets its place now"
         return await upgrade(link)
 
     monkeypatch.setattr(Link, "upgrade", slow)
     async with Peer(central, "CP1") as peer:
-        await peer.closed.wait()
-        assert peer.ws.close_code == 1012
+        assert (await peer.boot())["status"] == "Accepted"
+        assert central.stations["CP1"].online
+
+
+async def test_a_goodbye_that_gets_stuck_is_cut_short(
+    make_central: MakeCentral, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    central = await make_central(Timing(close_s=0.02))
+    async with Peer(central, "CP1") as peer:
+        await peer.boot()
+        connection = central._connections["CP1"]
+
+        async def stuck(**_options: Any) -> None:
+            await asyncio.sleep(5)
+
+        monkeypatch.setattr(connection.link._socket, "close", stuck)
+        await central.stop()
+        assert connection.link.why == "no goodbye"
+        connection.link.abort("twice")
+
+
+async def test_knocks_are_told_to_who_wants_to_know(central: CentralSystem) -> None:
+    heard: list[Any] = []
+    stop = central.subscribe_knocks(heard.append)
+    await refused(central, "a/b")
+    stop()
+    await refused(central, "a/b")
+    assert [(knock.cause, knock.count) for knock in heard] == [(Cause.WRONG_PATH, 1)]
+    assert central.knocks[-1].count == 2
 
 
 async def test_a_port_in_use_has_a_name(make_central: MakeCentral, site: Site, now: Any) -> None:

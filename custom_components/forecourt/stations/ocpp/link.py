@@ -1,7 +1,7 @@
 """One WebSocket to a station: text frames in and out, liveness, and an orderly end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable
 from dataclasses import dataclass
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -62,12 +62,13 @@ class Link:
         self._answers_pings = False
         self._heard_at = 0.0
         self._closing = asyncio.Lock()
+        self._upgraded = False
         self._closed = False
 
     @property
     def open(self) -> bool:
         """Whether frames can still go out."""
-        return not self._closed and not self._socket.closed
+        return self._upgraded and not self._closed and not self._socket.closed
 
     @property
     def can_upgrade(self) -> bool:
@@ -75,11 +76,14 @@ class Link:
         return self._socket.can_prepare(self._request).ok
 
     async def upgrade(self) -> web.WebSocketResponse:
-        """Shake hands."""
+        """Shake hands. Raises `ConnectionError` where the peer or `close` was faster."""
+        if self._closed:
+            raise ConnectionAbortedError
         await self._socket.prepare(self._request)
+        self._upgraded = True
         return self._socket
 
-    async def frames(self) -> AsyncIterator[str]:
+    async def frames(self) -> AsyncGenerator[str]:
         """Yield the station's text frames until the connection ends."""
         loop = asyncio.get_running_loop()
         allowance = float(FRAME_BURST)
@@ -122,6 +126,8 @@ class Link:
 
     async def probe(self, timeout_s: float) -> bool:
         """Return whether the station gives any sign of life after a ping."""
+        if not self._upgraded:
+            return True
         self._sign.clear()
         try:
             async with asyncio.timeout(timeout_s):
@@ -142,6 +148,8 @@ class Link:
             self.fault = fault
             self.why = fault or reason or self.why
             self._closed = True
+        if not self._upgraded:
+            return
         async with self._closing:
             try:
                 async with asyncio.timeout(self._timing.close_s * 2):
@@ -173,6 +181,8 @@ class Link:
         they are known by never having answered one, and only silence ends those.
         """
         loop = asyncio.get_running_loop()
+        # Soon, to learn whether it answers, but not while it introduces itself.
+        await asyncio.sleep(min(self._timing.quiet_boot_s, self._timing.ping_every_s))
         while True:
             if not await self.probe(self._timing.pong_s):
                 silence = loop.time() - self._heard_at

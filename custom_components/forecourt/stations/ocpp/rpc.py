@@ -7,7 +7,8 @@ while answers to our own calls still come in.
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 import hashlib
 import json
@@ -59,9 +60,7 @@ class AnswerError(Exception):
 class Transport(Protocol):
     """What carries the frames; see `link.Link`."""
 
-    @property
-    def open(self) -> bool: ...
-    def frames(self) -> AsyncIterator[str]: ...
+    def frames(self) -> AsyncGenerator[str]: ...
     async def send(self, text: str) -> None: ...
     async def close(
         self, code: WSCloseCode = ..., reason: str = ..., *, fault: str | None = ...
@@ -72,12 +71,11 @@ class Dialect(Protocol):
     """One version of OCPP, as seen from here."""
 
     @property
-    def actions(self) -> frozenset[str]:
-        """What the station may call."""
-
-    @property
     def once(self) -> frozenset[str]:
-        """Which of those must not be handled twice when the station repeats itself."""
+        """Which actions must not be handled twice when the station repeats itself."""
+
+    def admit(self, action: str) -> None:
+        """Raise `AnswerError` for an action that is not taken, before its payload is looked at."""
 
     def lenient(self, kind: int, action: str, payload: Payload) -> list[str]:
         """Mend in place what only this version knows to be harmless; returns what it was."""
@@ -130,8 +128,9 @@ class Rpc:
         """Serve the connection until it ends and what was received is handled."""
         worker = asyncio.create_task(self._work(), name="ocpp calls")
         try:
-            async for text in self._transport.frames():
-                self._receive(text)
+            async with aclosing(self._transport.frames()) as frames:
+                async for text in frames:
+                    self._receive(text)
         except ConnectionLostError:
             pass
         except asyncio.QueueFull:
@@ -257,8 +256,7 @@ class Rpc:
     async def _handle(self, call: _Call) -> Payload:
         if call.error is not None:
             raise AnswerError(call.error, "not an OCPP-J message")
-        if call.action not in self._dialect.actions:
-            raise AnswerError(ErrorCode.NOT_IMPLEMENTED)
+        self._dialect.admit(call.action)
         try:
             self._mend(CALL, call.action, call.payload)
             return await self._dialect.handle(call.action, call.payload)
@@ -320,4 +318,5 @@ def _refuse_constant(name: str) -> None:
 def _known_code(rest: list[Any]) -> str:
     """Return the error code of a CALLERROR; an unknown one may be anything, even a secret."""
     code = rest[0] if rest else None
-    return code if code in set(ErrorCode) else ErrorCode.GENERIC_ERROR
+    known = isinstance(code, str) and code in set(ErrorCode)
+    return str(code) if known else ErrorCode.GENERIC_ERROR

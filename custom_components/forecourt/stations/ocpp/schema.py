@@ -83,9 +83,12 @@ class Schemas:
         mended = []
         for error in errors:
             path = list(error.absolute_path)
+            if not _has(payload, path):
+                # It went with what was dropped for an earlier error.
+                continue
             if error.validator == "additionalProperties":
                 holder = _at(payload, path)
-                for name in set(holder) - set(error.schema["properties"]):
+                for name in set(holder) - set(error.schema.get("properties", ())):
                     del holder[name]
                 mended.append("extra field")
             elif _convert(payload, path, error) or _drop_optional(payload, path, validator.schema):
@@ -108,6 +111,14 @@ def _at(payload: Any, path: list[str | int]) -> Any:
     for step in path:
         payload = payload[step]
     return payload
+
+
+def _has(payload: Any, path: list[str | int]) -> bool:
+    try:
+        _at(payload, path)
+    except KeyError, TypeError:
+        return False
+    return True
 
 
 def _name_of(path: list[str | int]) -> str:

@@ -228,6 +228,16 @@ class CentralSystem:
         """Serve a request that came for this identity, until its connection ends."""
         if self._stopping:
             return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine runs in a task
+        self._serving.add(task)
+        try:
+            return await self._knock(request, identity)
+        finally:
+            self._serving.discard(task)
+
+    async def _knock(self, request: web.BaseRequest, identity: str) -> web.StreamResponse:
+        """Let a station in that proves to be one, or say why not."""
         await self._load()
         link = Link(request, SUBPROTOCOL, self._timing)
         refusal = self._refusal_of(request, identity, link)
@@ -239,49 +249,38 @@ class CentralSystem:
             refusal = Refusal(Cause.DUPLICATE, "another attempt is under way")
         if refusal is not None:
             return self._refuse(request, identity, refusal)
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a coroutine runs in a task
-        self._serving.add(task)
-        try:
-            return await self._let_in(request, identity, link)
-        finally:
-            self._serving.discard(task)
-
-    async def _let_in(
-        self, request: web.BaseRequest, identity: str, link: Link
-    ) -> web.StreamResponse:
         self._arriving.add(identity)
         try:
             if not await self._make_room(identity):
                 return self._refuse(request, identity, Refusal(Cause.DUPLICATE))
-            station = self._stations.get(identity)
-            info = StationInfo(id=identity, protocol=SUBPROTOCOL, address=link.address)
-            if station is None:
-                if not self._door.welcome(info):
-                    return self._refuse(
-                        request, identity, Refusal(Cause.TOO_MANY, "unknown stations")
-                    )
-                info = self.pending[identity]
-            try:
-                response = await link.upgrade()
-            except ConnectionError:
-                self._door.leave(identity)
-                return web.Response(status=HTTPStatus.BAD_REQUEST)
-            if self._stopping or self._stations.get(identity) is not station:
-                # Things changed meanwhile: have it knock again.
-                await link.close(WSCloseCode.SERVICE_RESTART)
-                return response
-            connection = self._connections[identity] = Ocpp16(info, link, self._around, station)
         finally:
             self._arriving.discard(identity)
+        station = self._stations.get(identity)
+        info = StationInfo(id=identity, protocol=SUBPROTOCOL, address=link.address)
+        if station is None:
+            if not self._door.welcome(info):
+                return self._refuse(request, identity, Refusal(Cause.TOO_MANY, "unknown stations"))
+            info = self.pending[identity]
+        connection = self._connections[identity] = Ocpp16(info, link, self._around, station)
+        try:
+            return await self._serve(connection, station)
+        finally:
+            del self._connections[identity]
+            connection.finished.set()
+            self._door.leave(identity)
+
+    async def _serve(self, connection: Ocpp16, station: OcppStation | None) -> web.StreamResponse:
+        """Shake hands, and serve until the end."""
+        identity, link = connection.info.id, connection.link
+        try:
+            response = await link.upgrade()
+        except ConnectionError:
+            return web.Response(status=HTTPStatus.BAD_REQUEST)
         cause = Cause.PENDING if station is None else Cause.CONNECTED
         self._door.note(link.address, identity, cause)
         try:
             await connection.serve()
         finally:
-            del self._connections[identity]
-            connection.finished.set()
-            self._door.leave(identity)
             if link.fault:
                 self._door.note(link.address, identity, Cause.MISBEHAVED, link.fault)
             await link.close()

@@ -139,14 +139,14 @@ class OcppStation:
         self._line = line
         self._info = replace(self._info, address=address)
         self.logger.info("Station %s connected from %s", self._info.id, address)
-        self._events.station_changed(self)
+        self._changed()
 
     def detach(self, line: Line, why: str) -> None:
         """Go offline, unless another line serves the station by now."""
         if self._line is line:
             self._line = None
             self.logger.info("Station %s went away: %s", self._info.id, why)
-            self._events.station_changed(self)
+            self._changed()
 
     def introduce(self, info: StationInfo) -> None:
         """Take note of what the station told about itself."""
@@ -157,7 +157,7 @@ class OcppStation:
             self.limiter.replaced()
         if info != self._info:
             self._info = info
-            self._events.station_changed(self)
+            self._changed()
 
     def expect_evses(self, evses: int) -> None:
         """Take note that the station has this many outlets, or more."""
@@ -168,4 +168,11 @@ class OcppStation:
         """Take note of what the station says about itself as a whole."""
         if fault != self.fault:
             self.fault = fault
+            self._changed()
+
+    def _changed(self) -> None:
+        try:
             self._events.station_changed(self)
+        except Exception:
+            # What the site makes of it must not cost the station its connection.
+            self.logger.exception("The site could not take note of %s", self._info.id)

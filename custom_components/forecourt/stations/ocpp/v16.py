@@ -85,7 +85,7 @@ class Ocpp16:
 
     async def serve(self) -> None:
         """Serve the connection until it ends."""
-        self._spawn(self._await_boot())
+        self._spawn("awaits boot", self._await_boot())
         try:
             await self._rpc.serve()
         finally:
@@ -103,7 +103,7 @@ class Ocpp16:
         """Make the stranger a station while it is connected."""
         self._take_in(station)
         if self._told_pending:
-            self._spawn(self._accept_live())
+            self._spawn("is accepted", self._accept_live())
         else:
             self._go_online()
 
@@ -119,7 +119,7 @@ class Ocpp16:
         self._online.set()
         self._orders = Orders16(self._asker, self._station)
         self._station.attach(self._orders, self.link.address)
-        self._spawn(self._set_up(self._station, self._orders))
+        self._spawn("is set up", self._set_up(self._station, self._orders))
 
     async def _await_boot(self) -> None:
         """Go on without a BootNotification: after a lost connection there is none."""
@@ -168,22 +168,31 @@ class Ocpp16:
             self.info = replace(self.info, evses=evses or self.info.evses)
         self._around.on_introduced(self.info)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name=f"ocpp {self.info.id}")
+    def _spawn(self, what: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._guard(work), name=f"{self.info.id} {what}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception:
+            # Nobody waits for it, so nobody else would tell.
+            self._around.logger.exception("Could not go on with %s", self.info.id)
 
     # What the station says
 
     @property
-    def actions(self) -> frozenset[str]:
-        """What the station may call."""
-        return ACTIONS
-
-    @property
     def once(self) -> frozenset[str]:
-        """Which of those must not be handled twice: what is booked."""
+        """Which actions must not be handled twice: what is booked."""
         return ONCE
+
+    def admit(self, action: str) -> None:
+        """Take nothing from a stranger but its BootNotification."""
+        if action not in ACTIONS:
+            raise AnswerError(ErrorCode.NOT_IMPLEMENTED)
+        if action != "BootNotification" and self._inbox is None:
+            raise AnswerError(ErrorCode.SECURITY_ERROR, "not accepted yet")
 
     def lenient(self, kind: int, action: str, payload: Payload) -> list[str]:
         """Mend what is known from real stations."""
@@ -191,10 +200,8 @@ class Ocpp16:
 
     async def handle(self, action: str, payload: Payload) -> Payload:
         """Answer a call of the station."""
-        if action == "BootNotification":
+        if self._inbox is None or action == "BootNotification":
             return self._boot(payload)
-        if self._inbox is None:
-            raise AnswerError(ErrorCode.SECURITY_ERROR, "not accepted yet")
         self._go_online()
         return await HANDLERS[action](self._inbox, payload)
 
@@ -205,7 +212,7 @@ class Ocpp16:
         if answer["status"] == "Accepted":
             self._go_online()
         elif self._is_news:
-            self._spawn(self._introduce())
+            self._spawn("introduces itself", self._introduce())
 
     def _boot(self, payload: Payload) -> Payload:
         serial = payload.get("chargePointSerialNumber") or payload.get("chargeBoxSerialNumber")

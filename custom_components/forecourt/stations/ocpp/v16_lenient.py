@@ -81,13 +81,18 @@ def _samples(meter_values: Any) -> Iterator[str]:
         yield from _timestamp(meter_value)
         for sample in _objects(meter_value.get("sampledValue")):
             unknown = [
-                name for name, known in MEANING.items() if sample.get(name) not in known | {None}
+                name
+                for name, known in MEANING.items()
+                if name in sample and not (isinstance(sample[name], str) and sample[name] in known)
             ]
             for name in unknown:
                 del sample[name]
                 # Without it the sample would pass for another; an empty one is not read.
                 sample["value"] = ""
                 yield f"unknown {name}"
+            if not isinstance(sample.get("value"), str | int | float):
+                sample["value"] = ""
+                yield "missing value"
 
 
 def _data_transfer(payload: Payload) -> Iterator[str]:

@@ -63,7 +63,7 @@ class Asker:
     async def order(self, action: str, payload: Payload, done: str = "Accepted") -> None:
         """Ask for something that is done or not. Raises `StationError`."""
         status = (await self.ask(action, payload))["status"]
-        if status in ("NotSupported", "NotImplemented"):
+        if status == "NotSupported":
             raise self._lacks(action, status)
         if status not in (done, "Scheduled"):
             raise self.failed(Failure.REFUSED, status)
@@ -73,7 +73,14 @@ class Asker:
         payload: Payload = {"requestedMessage": message}
         if connector is not None:
             payload["connectorId"] = connector
-        await self.order("TriggerMessage", payload)
+        status = (await self.ask("TriggerMessage", payload))["status"]
+        if status == "NotImplemented":
+            # For this message; of the others only this one is a capability.
+            if message == "StatusNotification":
+                self.lacks.add(CanRefresh)
+            raise self.failed(Failure.NOT_SUPPORTED, status)
+        if status != "Accepted":
+            raise self.failed(Failure.REFUSED, status)
 
     def failed(self, failure: Failure, detail: str) -> StationError:
         """Return the error to raise."""
@@ -131,9 +138,12 @@ class Orders16:
     async def refresh(self, evse: EvseId) -> None:
         """Ask for a fresh status and reading."""
         await self._asker.trigger("StatusNotification", evse.number)
-        # Fewer stations give meter values on request, and they come by themselves soon.
-        payload = {"requestedMessage": "MeterValues", "connectorId": evse.number}
-        await self._asker.ask("TriggerMessage", payload)
+        try:
+            await self._asker.trigger("MeterValues", evse.number)
+        except StationError as err:
+            # Fewer stations give these on request, and they come by themselves soon.
+            if err.failure is not Failure.NOT_SUPPORTED:
+                raise
 
     async def keep_fallback(self) -> None:
         """Write the fallback; where that fails the setpoint is in force all the same."""
