@@ -453,6 +453,7 @@ async def test_a_goodbye_that_gets_stuck_is_cut_short(
         connection = central._connections["CP1"]
 
         async def stuck(**_options: Any) -> None:
+            monkeypatch.undo()
             await asyncio.sleep(5)
 
         monkeypatch.setattr(connection.link._socket, "close", stuck)
