@@ -17,6 +17,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.forecourt.core.model.station import StationInfo
 from custom_components.forecourt.flows import adding, connect, station as station_flow
 from custom_components.forecourt.flows.knocks import model_name
+from custom_components.forecourt.flows.texts import plain, quoted
 from custom_components.forecourt.stations.ocpp import Cause
 from simulator import Ocpp16Station, RawClient, StationConfig
 
@@ -177,6 +178,23 @@ async def test_a_browser_that_missed_the_beginning_is_told_again(
         await until(lambda: len(told) == 2)
 
 
+async def test_a_screen_that_nobody_looks_at_falls_asleep(
+    hass: HomeAssistant, site: MockConfigEntry, port: int, desk: Desk
+) -> None:
+    dialog = await connect_screen(desk, site)
+    with refreshes(hass, dialog) as told:
+        for number in range(1, connect.UNSEEN + 1):
+            await knock_at(f"ws://127.0.0.1:{port}/wrong/path")
+            await until(lambda number=number: len(told) == number)
+        await knock_at(f"ws://127.0.0.1:{port}/wrong/path")
+        await asyncio.sleep(0.05)
+        assert len(told) == connect.UNSEEN
+
+        await dialog.look()
+        await knock_at(f"ws://127.0.0.1:{port}/wrong/path")
+        await until(lambda: len(told) == connect.UNSEEN + 1)
+
+
 async def test_a_form_is_left_alone_when_somebody_knocks(
     hass: HomeAssistant, site: MockConfigEntry, port: int, desk: Desk
 ) -> None:
@@ -329,6 +347,11 @@ async def test_after_a_restart_of_the_site_the_screen_watches_the_new_one(
 )
 def test_how_a_model_is_called(vendor: str | None, model: str | None, name: str) -> None:
     assert model_name(StationInfo(id="X", protocol="", vendor=vendor, model=model)) == name
+
+
+def test_a_stranger_cannot_write_in_our_texts() -> None:
+    assert plain("![x](y) *Garage-1*") == r"\!\[x\]\(y\) \*Garage\-1\*"
+    assert quoted("a `b` c") == "`a 'b' c`"
 
 
 # By hand

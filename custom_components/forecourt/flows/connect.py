@@ -31,6 +31,7 @@ FOLLOWS_SETUP = {"follows": "setup"}
 OPEN_S = 1.0
 SETTLE_S = 2.0
 NUDGE_S = 3.0
+UNSEEN = 3
 FIRST_LOOK_S = 60.0
 
 
@@ -47,7 +48,7 @@ class ConnectScreen(ConfigSubentryFlow, ABC):
         self._opening: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._looked_at = asyncio.Event()
-        self._shown = False
+        self._unseen = 1
         self._seen: set[str] = set()
 
     @abstractmethod
@@ -88,7 +89,7 @@ class ConnectScreen(ConfigSubentryFlow, ABC):
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
         """Tell where to dial, list who did, and go on as soon as a stranger waits."""
-        self._shown = True
+        self._unseen = 0
         central = self._hub.central
         self._watch()
         waiting = dict(central.pending)
@@ -130,14 +131,16 @@ class ConnectScreen(ConfigSubentryFlow, ABC):
         unsubscribe = central.subscribe_knocks(lambda _: knocked.set())
         try:
             await asyncio.sleep(NUDGE_S)
-            if not self._shown:
+            if self._unseen:
                 # The browser missed that there is something to look at.
                 self.async_notify_flow_changed()
-            while True:
+            # A dialog that nobody looks at any more may stay open for ever.
+            while self._unseen < UNSEEN:
                 await knocked.wait()
                 await asyncio.sleep(SETTLE_S)
                 knocked.clear()
                 if self.cur_step is not None and self.cur_step["step_id"] == "connect":
+                    self._unseen += 1
                     self.async_notify_flow_changed()
         finally:
             unsubscribe()

@@ -53,6 +53,7 @@ from .options import SiteOptionsFlow
 from .ports import next_free_port, port_problem
 from .running import running_hub
 from .station import StationFlow
+from .texts import plain
 from .user import EVERYONE, UserFlow, new_user
 
 
@@ -226,7 +227,7 @@ class ForecourtConfigFlow(ConfigFlow, domain=DOMAIN):
             next_step = await next_step_text(self.hass, entry)
             return self.async_abort(
                 reason="wallbox_added",
-                description_placeholders={"name": name, "next_step": next_step},
+                description_placeholders={"name": plain(name), "next_step": next_step},
             )
         return self.async_show_form(
             step_id="discovered",

@@ -31,7 +31,7 @@ from .adding import is_added, next_step_text, station_data, suggested_name
 from .connect import ConnectScreen
 from .fields import MAX_CURRENT, NAME, choice, labelled_choice, whole_number
 from .knocks import station_facts, station_label
-from .texts import quoted
+from .texts import plain, quoted
 
 NONE, KEEP, GENERATE, OWN, REMOVE = "none", "keep", "generate", "own", "remove"
 
@@ -254,7 +254,7 @@ class StationFlow(ConnectScreen):
             ),
             description="dialled_in" if station_id in self._hub.central.pending else "by_hand",
             description_placeholders={
-                "name": name,
+                "name": plain(name),
                 "next_step": await next_step_text(self.hass, self._get_entry()),
             },
             unique_id=station_unique_id(station_id),

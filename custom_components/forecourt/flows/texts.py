@@ -1,5 +1,6 @@
 """Sentences that a dialog puts together, in the language of the house."""
 
+import re
 from typing import Any
 
 from homeassistant.core import HomeAssistant
@@ -7,6 +8,7 @@ from homeassistant.helpers.translation import async_get_translations
 
 from ..const import DOMAIN
 
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]()<>#+!|~-]")
 _PREFIX = f"component.{DOMAIN}.common."
 
 
@@ -26,6 +28,11 @@ class Texts:
     def __call__(self, key: str, **values: Any) -> str:
         """Return a sentence with its values."""
         return self._sentences[key].format(**values)
+
+
+def plain(text: str) -> str:
+    """Return a name for a text in Markdown, so that none of it is taken for that."""
+    return _MARKDOWN.sub(r"\\\g<0>", text)
 
 
 def quoted(text: str) -> str:
