@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -26,12 +27,25 @@ type Dial = Callable[..., Any]
 
 @pytest.fixture(autouse=True)
 def _sockets(socket_enabled: None) -> None:
-    """Allow sockets: these tests are about them."""
+    """Allow sockets where a plug-in forbids them: these tests are about them."""
 
 
 @pytest.fixture(autouse=True)
 def enable_event_loop_debug() -> None:
-    """Leave the event loop as it is: its debug mode, a fixture for Home Assistant, halves speed."""
+    """Leave the event loop as it is: debug mode, a fixture for Home Assistant, halves the speed."""
+
+
+@pytest.fixture(autouse=True)
+async def _nothing_left_behind() -> AsyncIterator[None]:
+    """Fail if a test leaves a task or a timer in the event loop."""
+    loop = asyncio.get_running_loop()
+    before = asyncio.all_tasks()
+    yield
+    await loop.shutdown_default_executor()
+    left = asyncio.all_tasks() - before - {asyncio.current_task()}
+    timers = [one for one in loop._scheduled if not one.cancelled()]  # type: ignore[attr-defined]
+    assert not left
+    assert not timers
 
 
 @pytest.fixture

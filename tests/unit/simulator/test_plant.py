@@ -302,4 +302,5 @@ def test_energy_does_not_depend_on_how_time_is_cut(
     for _ in range(parts):
         cut.step(7200 / parts)
     assert cut.delivered_wh == pytest.approx(whole.delivered_wh, rel=0.002, abs=20)
-    assert cut.register_wh == int(cut.delivered_wh + 1e-6)
+    # The register shows whole watt-hours and drops nothing.
+    assert -1e-6 < cut.delivered_wh - cut.register_wh < 1 + 1e-6
