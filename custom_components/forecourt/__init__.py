@@ -1,5 +1,6 @@
 """Forecourt: runs the EV charging stations of a site."""
 
+from asyncio import Lock
 from dataclasses import replace
 
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState, ConfigSubentry
@@ -110,8 +111,14 @@ class _Updater:
         self._subentries = _snapshot(entry)
         self._options = dict(entry.options)
         self._data = dict(entry.data)
+        self._turn = Lock()
 
     async def __call__(self, hass: HomeAssistant, entry: ForecourtConfigEntry) -> None:
+        # A station that is removed and added again must have gone before it comes.
+        async with self._turn:
+            await self._update(hass, entry)
+
+    async def _update(self, hass: HomeAssistant, entry: ForecourtConfigEntry) -> None:
         hub = entry.runtime_data
         before, after = self._subentries, _snapshot(entry)
         self._subentries = after

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 import logging
-from typing import Any
+from typing import Any, override
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import EVENT_CORE_CONFIG_UPDATE
@@ -184,9 +184,10 @@ class UsageCoordinator(DataUpdateCoordinator[Usage]):
         self._show(self.data)
         self._await_month()
 
-    @callback
-    def stop(self) -> None:
-        """Let go of the calendar."""
+    @override
+    async def async_shutdown(self) -> None:
+        """Sum up no more, and let go of the calendar; may be called twice."""
+        await super().async_shutdown()
         for release in (self._stop_month, self._stop_zone):
             if release is not None:
                 release()
@@ -207,6 +208,7 @@ class UsageCoordinator(DataUpdateCoordinator[Usage]):
             del self._charging[evse]
         self._show(self.data)
 
+    @override
     async def _async_update_data(self) -> Usage:
         since = _month_start()
         try:

@@ -149,7 +149,7 @@ class Hub:
         self._disconnect.clear()
         for number in list(self._offers):
             self.drop_offer(number)
-        self.usage.stop()
+        await self.usage.async_shutdown()
         self.price.close()
         await self.central.stop()
         await self.site.close()

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import logging
 from pathlib import Path
 import socket
-import time
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -89,6 +88,10 @@ class Time:
 
     def __init__(self, freezer: FrozenDateTimeFactory) -> None:
         freezer.move_to(NOON)
+        self._working: set[asyncio.Future[Any]] = set()
+        loop = asyncio.get_running_loop()
+        self._run_in_executor = loop.run_in_executor
+        loop.run_in_executor = self._watch  # type: ignore[method-assign]
         self._freezer = freezer
         self.clock = ManualClock(speed=60, start=NOON)
 
@@ -100,9 +103,18 @@ class Time:
             await self.settle()
 
     async def settle(self) -> None:
-        """Give sockets and the disk some real time."""
-        for _ in range(3):
-            await asyncio.to_thread(time.sleep, 0.002)
+        """Let sockets and the disk finish, however slow this machine is."""
+        for _ in range(4):
+            for _ in range(12):
+                await asyncio.sleep(0)
+            if self._working:
+                await asyncio.wait(set(self._working))
+
+    def _watch(self, *work: Any) -> asyncio.Future[Any]:
+        future = self._run_in_executor(*work)
+        self._working.add(future)
+        future.add_done_callback(self._working.discard)
+        return future
 
     async def until(self, condition: Callable[[], object], limit_s: float = 60) -> None:
         """Let time pass until something is so."""
@@ -114,7 +126,7 @@ class Time:
 
 
 @pytest.fixture
-def passing_time(freezer: FrozenDateTimeFactory) -> Time:
+async def passing_time(freezer: FrozenDateTimeFactory) -> Time:
     """Stop the clocks."""
     return Time(freezer)
 
