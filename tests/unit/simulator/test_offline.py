@@ -94,7 +94,7 @@ async def test_a_message_that_the_server_fails_on_is_tried_again_ever_later(
     })  # fmt: skip
     server.answers["StartTransaction"] = lambda _: [4, ID, "InternalError", "", {}]
     await charge(station, clock)
-    for failures, seconds in ((1, 9), (1, 2), (2, 19), (2, 2)):
+    for failures, seconds in ((1, 9), (1, 2), (2, 18), (2, 3)):
         await station.wait_for(lambda s, count=failures: s.outbox.failures == count)
         await server.call("ClearCache", {})  # whatever was to come by now has come
         assert len(server.calls("StartTransaction")) == failures
