@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from textwrap import indent
 from typing import Any
 from urllib.error import URLError
 
@@ -70,6 +71,12 @@ def _do(control: ControlClient, options: argparse.Namespace) -> str:
         case "fault":
             control.fault(options.name, **parameters(options.parameters))
     return "\n".join(describe(state) for state in control.state().values())
+
+
+def _fault(name: str, fault: dict[str, Any]) -> str:
+    """Return how to call a fault, and what it does."""
+    usage = " ".join([name, *(f"{key}={kind}" for key, kind in fault["parameters"].items())])
+    return f"{usage}\n{indent(fault['does'], '    ')}"
 
 
 def parameters(pairs: list[str]) -> dict[str, Any]:

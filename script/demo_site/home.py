@@ -95,6 +95,7 @@ class Home:
         """Describe it; nothing is written before `prepare`."""
         self.folder = folder
         self.config = folder / "config"
+        self.ledger = self.config / "forecourt/ledger.db"
         self.port = port
         self.name = name
         self.url = f"http://127.0.0.1:{port}"

@@ -44,8 +44,8 @@ class Dialog:
         """Fill in the form that must be the one on the screen."""
         self.expect(step)
         self.shown = await self._api.post(f"{self._kind}/{self.shown['flow_id']}", answers)
-        if errors := self.shown.get("errors"):
-            raise DialogError(f"{step}: {errors}")
+        if self.shown.get("step_id") == step and self.shown.get("errors"):
+            raise DialogError(f"{step}: {self.shown['errors']}")
 
     async def choose(self, step: str, option: str) -> None:
         """Choose from the menu that must be the one on the screen."""
@@ -129,6 +129,14 @@ async def add_user(api: Api, entry: str, name: str, tap: Callable[[], Awaitable[
     await dialog.answer("give")
     dialog.expect("create_entry")
 
+    async def appeared() -> Json:
+        states = (await api.states()).values()
+        named = (state["attributes"].get("friendly_name", "") for state in states)
+        return next((shown for shown in named if shown.startswith(f"{name} ")), None)
+
+    # The dialog ends a moment before the site has taken the user in.
+    await until(appeared, f"the entities of {name}")
+
 
 async def sessions(api: Api, **filters: Json) -> list[Json]:
     """Return the sessions in the books, newest first."""
@@ -145,5 +153,6 @@ async def set_up_and_charge(api: Api, wallbox: Wallbox, ocpp_port: int, card: st
     await wallbox.wait_for(registration="Accepted")
     await add_user(api, entry, "Anna", lambda: wallbox.tap(card))
     await wallbox.plug()
-    await wallbox.tap(card)
+    if (led_to := await wallbox.tap(card)) != "started":
+        raise DialogError(f"the card of Anna led to {led_to}, not to a charge")
     await wallbox.wait_for(status="Charging")
