@@ -1,7 +1,9 @@
 """Who gets in, and what is remembered of those who tried."""
 
+import asyncio
 import base64
 from datetime import timedelta
+import time
 from typing import Any
 
 import pytest
@@ -138,6 +140,28 @@ async def test_a_right_password_survives_the_loss_of_its_own_count(
     monkeypatch.setattr(door_module, "verify_password", forget)
     door.admit("CP1", HASH)
     assert await door.judge("CP1", "a", basic("CP1", SECRET)) is None
+
+
+async def test_only_a_few_passwords_are_checked_at_once(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running: list[int] = []
+    most = 0
+
+    def check(*_: Any) -> bool:
+        nonlocal most
+        running.append(1)
+        most = max(most, len(running))
+        time.sleep(0.01)
+        running.pop()
+        return True
+
+    monkeypatch.setattr(door_module, "verify_password", check)
+    for number in range(8):
+        door.admit(f"CP{number}", HASH)
+    judged = [door.judge(f"CP{number}", "a", basic(f"CP{number}", SECRET)) for number in range(8)]
+    assert await asyncio.gather(*judged) == [None] * 8
+    assert most == door_module.MAX_CHECKS
 
 
 async def test_a_forgotten_station_is_a_stranger(door: Door) -> None:

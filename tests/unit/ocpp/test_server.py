@@ -340,6 +340,15 @@ async def test_a_flood_ends_the_connection(central: CentralSystem) -> None:
     assert last(central) == ("CP1", Cause.MISBEHAVED, "too many messages")
 
 
+async def test_who_waits_for_answers_is_never_too_fast(central: CentralSystem) -> None:
+    central.add_station("CP1")
+    async with Peer(central, "CP1") as peer:
+        await peer.ready()
+        for _ in range(400):
+            await peer.call("Heartbeat")
+        assert not peer.closed.is_set()
+
+
 # The end
 
 

@@ -29,8 +29,11 @@ HEX_KEY = re.compile(rb"(?:[0-9a-fA-F]{2}){16,20}")
 
 FAILURE_WINDOW = timedelta(seconds=60)
 MAX_FAILURES_PER_STATION = 5
-MAX_FAILURES_PER_ADDRESS = 30
+MAX_FAILURES_PER_ADDRESS = 60
 MAX_FAILURE_KEYS = 256
+
+# Each takes 16 MB for a moment, and after a restart all stations come at once.
+MAX_CHECKS = 2
 
 _SCRYPT_LOG_N, _SCRYPT_R, _SCRYPT_P = 14, 8, 1
 
@@ -120,6 +123,7 @@ class Door:
         self._knocks: OrderedDict[tuple[str, str | None, Cause, str], Knock] = OrderedDict()
         self._listeners: list[Callable[[Knock], None]] = []
         self._failures: OrderedDict[tuple[str, ...], deque[datetime]] = OrderedDict()
+        self._checking = asyncio.Semaphore(MAX_CHECKS)
 
     # Knocks
 
@@ -188,7 +192,9 @@ class Door:
         # Counted before the slow check, so parallel attempts do not get around the limit.
         for key, _ in keys:
             self._failures.setdefault(key, deque()).append(self._now())
-        if not await asyncio.to_thread(verify_password, presented, password_hash):
+        async with self._checking:
+            fits = await asyncio.to_thread(verify_password, presented, password_hash)
+        if not fits:
             return Refusal(Cause.WRONG_PASSWORD)
         for key, _ in keys:
             if failures := self._failures.get(key):

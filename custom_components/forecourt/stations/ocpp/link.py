@@ -8,6 +8,9 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from aiohttp.http_websocket import WebSocketError
 
 MAX_MESSAGE_BYTES = 64 * 1024
+
+# How many frames may come in. Each one that goes out earns one more: a station that waits
+# for its answers, as OCPP wants it, may tell what it stored as fast as it is answered.
 FRAMES_PER_SECOND = 50
 FRAME_BURST = 200
 
@@ -58,6 +61,7 @@ class Link:
             max_msg_size=MAX_MESSAGE_BYTES,
             timeout=timing.close_s,
         )
+        self._allowance = float(FRAME_BURST)
         self._sign = asyncio.Event()
         self._answers_pings = False
         self._heard_at = 0.0
@@ -86,18 +90,17 @@ class Link:
     async def frames(self) -> AsyncGenerator[str]:
         """Yield the station's text frames until the connection ends."""
         loop = asyncio.get_running_loop()
-        allowance = float(FRAME_BURST)
         self._heard_at = loop.time()
         watch = asyncio.create_task(self._watch(), name=f"ocpp liveness {self.address}")
         try:
             while True:
                 message = await self._socket.receive()
                 now = loop.time()
-                allowance = min(FRAME_BURST, allowance + (now - self._heard_at) * FRAMES_PER_SECOND)
-                allowance -= 1
+                self._earn((now - self._heard_at) * FRAMES_PER_SECOND)
+                self._allowance -= 1
                 self._heard_at = now
                 self._sign.set()
-                if allowance < 0:
+                if self._allowance < 0:
                     await self.close(WSCloseCode.POLICY_VIOLATION, fault="too many messages")
                     return
                 match message.type:
@@ -123,6 +126,7 @@ class Link:
         if not self.open:
             raise ConnectionLostError
         await self._send(self._socket.send_str(text))
+        self._earn(1)
 
     async def probe(self, timeout_s: float) -> bool:
         """Return whether the station gives any sign of life after a ping."""
@@ -163,6 +167,9 @@ class Link:
         self._closed = True
         if (transport := self._request.transport) is not None:
             transport.abort()
+
+    def _earn(self, frames: float) -> None:
+        self._allowance = min(FRAME_BURST, self._allowance + frames)
 
     async def _send(self, sending: Awaitable[None]) -> None:
         try:

@@ -65,10 +65,10 @@ class Schemas:
 
     def preload(self, calls: Iterable[str], results: Iterable[str]) -> None:
         """Read the schemas from disk, where the package keeps them. Run it in an executor."""
-        for action in calls:
-            get_validator(CALL, action, self._version)
-        for action in results:
-            get_validator(CALL_RESULT, action, self._version)
+        wanted = [(CALL, action) for action in calls] + [(CALL_RESULT, one) for one in results]
+        for kind, action in wanted:
+            # Using it once loads what jsonschema itself needs.
+            get_validator(kind, action, self._version).is_valid({})
 
     def check(self, kind: int, action: str, payload: Payload) -> None:
         """Raise `ViolationError` when the payload does not fit."""
