@@ -130,10 +130,13 @@ class ConnectScreen(ConfigSubentryFlow, ABC):
         knocked = asyncio.Event()
         unsubscribe = central.subscribe_knocks(lambda _: knocked.set())
         try:
-            await asyncio.sleep(NUDGE_S)
-            if self._unseen:
-                # The browser missed that there is something to look at.
-                self.async_notify_flow_changed()
+            try:
+                async with asyncio.timeout(NUDGE_S):
+                    await knocked.wait()
+            except TimeoutError:
+                if self._unseen:
+                    # The browser missed that there is something to look at.
+                    self.async_notify_flow_changed()
             # A dialog that nobody looks at any more may stay open for ever.
             while self._unseen < UNSEEN:
                 await knocked.wait()

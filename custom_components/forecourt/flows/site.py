@@ -164,9 +164,9 @@ class ForecourtConfigFlow(ConfigFlow, domain=DOMAIN):
         """Change the name, or the port that stations dial."""
         entry = self._get_reconfigure_entry()
         errors: dict[str, str] = {}
+        port: int = (user_input or entry.data)[CONF_PORT]
         if user_input is not None:
             name: str = user_input[CONF_NAME].strip()
-            port: int = user_input[CONF_PORT]
             # Where it listens already, it would find itself.
             problem = None if port == entry.data[CONF_PORT] else port_problem(port)
             if not name:
@@ -184,6 +184,7 @@ class ForecourtConfigFlow(ConfigFlow, domain=DOMAIN):
                 user_input or {CONF_NAME: entry.title, CONF_PORT: entry.data[CONF_PORT]},
             ),
             errors=errors,
+            description_placeholders={"port": str(port)},
         )
 
     # A station that dialled in
