@@ -3,7 +3,8 @@
 The sum over all EVSEs of what each may draw, in the worst case, stays within
 the limit per phase: a charging EVSE counts with its setpoint, one that was told
 to draw less counts with the old value until its meter shows the drop, one that
-could start or run by itself (plugged in, or offline) with its fallback current.
+could start or run by itself (plugged in, or offline) with its fallback current,
+and none with less than its meter shows.
 """
 
 from collections.abc import Sequence
@@ -20,8 +21,14 @@ MIN_CURRENT_A = 6
 VALIDITY = timedelta(seconds=300)
 """How long a station keeps a setpoint that nobody renews."""
 
-FRESH = timedelta(seconds=60)
-"""How old a reading may be to prove that a lower setpoint has taken effect."""
+RENEWED = VALIDITY / 2
+"""How old the order of a station that goes by it can be: a driver renews it at half its time."""
+
+FRESH = timedelta(seconds=120)
+"""How long a measured current counts: stations report at least once a minute."""
+
+BELIEVED = timedelta(seconds=60)
+"""How long a lower setpoint waits for its proof; IEC 61851-1 gives a car 5 s to follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,36 +58,48 @@ def decide(outlets: Sequence[Outlet], main_fuse_a: int, now: datetime) -> dict[E
     """Return the setpoint of every EVSE that is charging and reachable.
 
     Shares are whole amperes, equal up to what each wants. Where there is less
-    than the minimum for all, those that plugged in first are served. A raise
-    waits until the others' drop has been measured.
+    than the minimum for all, those that plugged in first are served. Whoever
+    draws more than the share is lowered to it at once; whoever draws less gets
+    what the others, as they draw now, leave over.
     """
     charging = sorted(
         (outlet for outlet in outlets if outlet.charging), key=lambda item: _age(item.state)
     )
-    reserved = sum(_uncontrolled_a(o, now) for o in outlets if not o.charging)
+    possible = [_possible_a(outlet, now) for outlet in charging]
+    rest = main_fuse_a - sum(_possible_a(o, now) for o in outlets if not o.charging)
     wanted = [_wanted(outlet) for outlet in charging]
-    shares = _share([current for current, _ in wanted], max(0, main_fuse_a - reserved))
-    held = [_held_a(o, share, now) for o, share in zip(charging, shares, strict=True)]
+    shares = _share([current for current, _ in wanted], max(0, rest))
     setpoints = {}
     for index, outlet in enumerate(charging):
-        others = sum(held) - held[index]
-        room = max(0, main_fuse_a - reserved - others)
-        current = min(shares[index], room)
+        current = shares[index]
+        if possible[index] <= current:
+            room = rest - sum(possible) + possible[index]
+            current = min(current, room)
         if current < MIN_CURRENT_A:
             current = 0
         want, reason = wanted[index]
         if current < want:
             reason = LimitReason.MAIN_FUSE if current else LimitReason.NO_ROOM
-        evse = outlet.state.evse
-        setpoints[evse] = Setpoint(
-            evse=evse, current_a=current, valid_until=now + VALIDITY, reason=reason
+        order = outlet.state.setpoint
+        if order is None or order.current_a != current or now >= order.valid_until:
+            since, before_a = now, possible[index]
+        else:
+            since, before_a = order.since or now, order.before_a
+        setpoints[outlet.state.evse] = Setpoint(
+            evse=outlet.state.evse,
+            current_a=current,
+            valid_until=now + VALIDITY,
+            reason=reason,
+            since=since,
+            before_a=before_a,
         )
+        possible[index] = max(possible[index], current)
     return setpoints
 
 
 def _age(state: EvseState) -> tuple[datetime, EvseId]:
     assert state.session is not None  # noqa: S101 - only charging EVSEs are sorted
-    return state.session.started_at, state.evse
+    return state.session.plugged_at or state.session.started_at, state.evse
 
 
 def _wanted(outlet: Outlet) -> tuple[int, LimitReason]:
@@ -90,29 +109,39 @@ def _wanted(outlet: Outlet) -> tuple[int, LimitReason]:
     if not outlet.authorized:
         return 0, LimitReason.NOT_AUTHORIZED
     if state.requested_current_a is not None and state.requested_current_a < maximum:
-        return state.requested_current_a, LimitReason.USER_LIMIT
+        asked = state.requested_current_a
+        return asked if asked >= MIN_CURRENT_A else 0, LimitReason.USER_LIMIT
     return maximum, LimitReason.STATION_MAXIMUM
 
 
-def _uncontrolled_a(outlet: Outlet, now: datetime) -> int:
-    """Return what an EVSE may draw that no setpoint reaches."""
+def _possible_a(outlet: Outlet, now: datetime) -> int:
+    """Return what an EVSE may draw now, in the worst case."""
     state, fallback = outlet.state, outlet.limits.fallback_current_a
-    if state.online:
-        return 0 if state.plugged is False else fallback
-    last = state.setpoint
-    return max(fallback, last.current_a) if last and last.valid_until > now else fallback
-
-
-def _held_a(outlet: Outlet, share: int, now: datetime) -> int:
-    """Return what a charging EVSE may still draw while it is on its way to its share."""
-    order, reading = outlet.state.setpoint, outlet.state.reading
-    ordered = (
-        order.current_a if order and order.valid_until > now else outlet.limits.fallback_current_a
-    )
-    measured = None
-    if reading is not None and now - reading.at <= FRESH:
-        measured = reading.max_current_a
-    return max(share, ordered, round(measured or 0))
+    order = state.setpoint
+    if order is not None and now >= order.valid_until:
+        order = None
+    if state.online and not outlet.charging:
+        # No setpoint reaches it, and the next transaction begins without one.
+        possible, order = 0 if state.plugged is False else fallback, None
+    elif order is None:
+        possible = fallback
+    elif state.online and order.valid_until - now > VALIDITY - RENEWED:
+        possible = order.current_a
+    else:
+        # The station may have fallen back already.
+        possible = max(fallback, order.current_a)
+    reading = state.reading
+    measured_a = None if reading is None else reading.max_current_a
+    if reading is not None and measured_a is not None and now - reading.at <= FRESH:
+        # Meters and cars are not more precise than whole amperes.
+        possible = max(possible, int(measured_a))
+    else:
+        reading = None
+    if order is not None and order.since is not None and now - order.since < BELIEVED:
+        proven = reading is not None and reading.at > order.since
+        if not proven:
+            possible = max(possible, order.before_a)
+    return possible
 
 
 def _share(wanted: Sequence[int], limit_a: int) -> list[int]:

@@ -24,10 +24,14 @@ class Setpoint:
 
     `current_a` is per phase; 0 pauses without ending the transaction. The
     station forgets the order at `valid_until` and falls back to its own safe
-    current, so a site that hangs costs comfort and not a fuse.
+    current, so a site that hangs costs comfort and not a fuse. `since` is when
+    this current was first ordered, and `before_a` what the EVSE might draw then:
+    it still may until its meter has shown the drop.
     """
 
     evse: EvseId
     current_a: int
     valid_until: datetime
     reason: LimitReason
+    since: datetime | None = None
+    before_a: int = 0
