@@ -102,7 +102,6 @@ async def async_get_device_diagnostics(
 
 def _station(hub: Hub, station: Station) -> dict[str, Any]:
     info = station.info
-    refusal = hub.site.controller.refusals.get(info.id)
     return {
         "id": info.id,
         "protocol": info.protocol,
@@ -112,7 +111,6 @@ def _station(hub: Hub, station: Station) -> dict[str, Any]:
         "firmware": info.firmware,
         "address": info.address and _address(info.address),
         "online": station.online,
-        "refuses_limits": str(refusal) if refusal else None,
         "evses": [_evse(hub, state) for state in hub.site.board.of(info.id)],
     }
 
@@ -120,10 +118,12 @@ def _station(hub: Hub, station: Station) -> dict[str, Any]:
 def _evse(hub: Hub, state: EvseState) -> dict[str, Any]:
     limits = hub.site.board.limits(state.evse)
     setpoint = state.setpoint
+    refusal = hub.site.controller.refusals.get(state.evse)
     return {
         "number": state.evse.number,
         "online": state.online,
         "status": state.status,
+        "refuses_limits": str(refusal) if refusal else None,
         "status_at": state.status_at,
         "plugged_at": state.plugged_at,
         "error": state.error,

@@ -272,7 +272,7 @@ class Hub:
     async def remove_station(self, station_id: str) -> None:
         """Let a station go, with its credentials; what it charged stays in the ledger."""
         self.coordinators.pop(station_id, None)
-        self.site.remove_station(station_id)
+        await self.site.remove_station(station_id)
         await self.central.remove_station(station_id)
         await self.vault.set_password_hash(station_id, None)
         self.memory.forget(station_id)

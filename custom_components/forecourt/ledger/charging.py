@@ -25,7 +25,16 @@ _PUT_SESSION = _session.on_conflict_do_update(
     index_elements=[sessions.c.id],
     set_={column.name: column for column in _session.excluded if not column.primary_key},
 )
-_STATE = ("last_wh", "energy_wh", "suspect_wh", "ended_at", "meter_stop_wh", "stop_reason")
+_STATE = (
+    "last_wh",
+    "last_at",
+    "energy_wh",
+    "suspect_wh",
+    "suspect_last_wh",
+    "ended_at",
+    "meter_stop_wh",
+    "stop_reason",
+)
 _PUT_STATE = (
     update(transactions)
     .where(transactions.c.id == bindparam("known_id"))
@@ -120,12 +129,6 @@ def energy_registers(connection: Connection) -> dict[EvseId, int]:
         EvseId(station_id, evse): energy_wh
         for station_id, evse, energy_wh, _ in connection.execute(query)
     }
-
-
-def last_reading_at(connection: Connection, transaction_id: int) -> datetime | None:
-    query = select(func.max(readings.c.at)).where(readings.c.transaction_id == transaction_id)
-    at: datetime | None = connection.scalar(query)
-    return at
 
 
 def list_sessions(

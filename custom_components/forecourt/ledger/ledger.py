@@ -137,6 +137,7 @@ class Ledger:
             started_at=at,
             meter_start_wh=meter_start_wh,
             last_wh=meter_start_wh,
+            last_at=at,
             token_key=self.token_key(token),
             token_last4=token.last4,
         )
@@ -172,10 +173,6 @@ class Ledger:
         Unlike the station's own register it never falls, nor restarts with a new meter.
         """
         return await self._run(charging.energy_registers)
-
-    async def last_reading_at(self, transaction_id: int) -> datetime | None:
-        """Return the time of the newest reading of a transaction."""
-        return await self._run(charging.last_reading_at, transaction_id)
 
     async def sessions(
         self,

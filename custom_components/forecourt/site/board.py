@@ -9,6 +9,7 @@ from ..core.control.limits import Limits
 from ..core.model.evse import EvseState, EvseStatus
 from ..core.model.ids import EvseId
 from ..core.model.reading import Reading
+from ..core.model.session import Session
 from ..core.model.setpoint import Setpoint
 from .signal import Signal
 
@@ -80,10 +81,19 @@ class Board:
         if now - reading.at <= STALE and (old is None or reading.at >= old.at):
             self.update(evse, reading=reading.over(old))
 
-    def set_rest(self, evse: EvseId, now: datetime) -> None:
-        """Note that nothing flows any more: the transaction ended."""
-        rest = (self._states[evse].reading or Reading(at=now)).at_rest(now)
-        self.update(evse, reading=rest)
+    def set_session(
+        self, evse: EvseId, session: Session | None, register_wh: int | None, now: datetime
+    ) -> None:
+        """Take over the session; with a transaction end its setpoint and all that flowed."""
+        old = self._states[evse]
+        changes: dict[str, Any] = {"session": session, "register_wh": register_wh}
+        before = None if old.session is None else old.session.transaction_id
+        running = None if session is None else session.transaction_id
+        if running != before:
+            changes["setpoint"] = None
+            if running is None:
+                changes["reading"] = (old.reading or Reading(at=now)).at_rest(now)
+        self.update(evse, **changes)
 
     def set_setpoint(self, setpoint: Setpoint) -> None:
         """Note what a station accepted; a mere renewal is nobody's news."""
@@ -101,6 +111,6 @@ class Board:
             reading, session = state.reading, state.session
             if reading is None or session is None or not session.charging:
                 continue
-            if now - reading.at > STALE and reading.power_w is not None:
+            if now - reading.at > STALE:
                 stale = replace(reading, power_w=None, current_a=None, voltage_v=None)
                 self.update(evse, reading=stale)

@@ -43,10 +43,8 @@ class Books:
 
     async def load(self) -> None:
         """Take up what was open when the site last stopped."""
+        # The newest comes last; an older one is open until its station tells its end.
         for session, transaction in await self._ledger.open_sessions():
-            newer = self._sessions.get(session.evse)
-            if newer is not None and newer.started_at > session.started_at:
-                continue
             self._sessions[session.evse] = session
             if transaction is not None:
                 self._transactions[transaction.id] = transaction
@@ -72,21 +70,23 @@ class Books:
         await self._ledger.price_changed(at, price_per_kwh)
         self._price = (at, price_per_kwh)
 
+    async def find(self, start: TransactionStart) -> Transaction | None:
+        """Return the transaction of a start that was told before."""
+        return await self._ledger.find_transaction(
+            start.evse, start.token, start.at, start.meter_start_wh
+        ) or self._same_start(start)
+
     async def start(
         self,
         start: TransactionStart,
         *,
         user_id: str | None,
+        token_last4: str | None,
         plugged_at: datetime | None,
         flags: Iterable[SessionFlag],
     ) -> Transaction:
-        """Book a transaction; the same start, told again, returns the same transaction."""
+        """Book a transaction that `find` did not find."""
         evse = start.evse
-        known = await self._ledger.find_transaction(
-            evse, start.token, start.at, start.meter_start_wh
-        ) or self._same_start(start)
-        if known is not None:
-            return known
         previous = self._sessions.get(evse)
         if previous is not None and start.replayed and start.at < previous.started_at:
             # An older charge told late does not end the one that runs now.
@@ -99,7 +99,7 @@ class Books:
             evse=evse,
             at=start.at,
             user_id=user_id,
-            token_last4=start.token.last4,
+            token_last4=token_last4,
             currency=self._currency,
             plugged_at=plugged_at,
             new_id=str(uuid4()),
@@ -128,24 +128,27 @@ class Books:
     ) -> None:
         """Book readings of a transaction, oldest first; others are not the ledger's business."""
         charge = await self._charge(evse, transaction_id)
-        if charge is None:
-            return
-        before = charge
+        if charge is not None:
+            await self._book_readings(charge, readings)
+
+    async def _book_readings(self, before: Charge, readings: Sequence[Reading]) -> Charge:
+        charge = before
         prices = [await self._price_at(reading.at) for reading in readings]
         if charge.transaction.open:
             for reading, price in zip(readings, prices, strict=True):
                 if reading.register_wh is not None:
-                    charge = tracker.count(charge, reading.register_wh, price)
+                    charge = tracker.count(charge, reading.register_wh, reading.at, price)
                 if reading.clock_estimated:
                     charge = _flagged(charge, SessionFlag.CLOCK_ESTIMATED)
         await self._ledger.save(charge.session, charge.transaction, readings, prices)
         self._settle(before, charge)
+        return charge
 
     async def finish(self, end: TransactionEnd, flags: Iterable[SessionFlag]) -> bool:
-        """Book the end of a transaction; return whether it was one of this station.
+        """Book the end of a transaction; return whether it is news.
 
-        An end that is told again changes nothing; one that nobody knows is
-        kept as an orphan.
+        An end that is told again changes nothing; one that no transaction of
+        the station waits for is kept as an orphan.
         """
         charge = await self._find(end.transaction_id)
         if charge is None or charge.transaction.evse.station_id != end.station_id:
@@ -154,7 +157,7 @@ class Books:
                 end.station_id,
                 end.transaction_id,
             )
-            await self._ledger.keep_orphan(
+            return await self._ledger.keep_orphan(
                 station_id=end.station_id,
                 transaction_id=end.transaction_id,
                 at=end.at,
@@ -162,11 +165,9 @@ class Books:
                 token=end.token,
                 reason=end.reason,
             )
-            return False
         if charge.transaction.meter_stop_wh is not None:
-            return True
-        await self.report(charge.transaction.evse, end.readings, end.transaction_id)
-        charge = await self._find(end.transaction_id) or charge
+            return False
+        charge = await self._book_readings(charge, end.readings)
         finished = tracker.finish(
             charge,
             at=end.at,
@@ -185,15 +186,14 @@ class Books:
         self._settle(charge, finished)
         return True
 
-    async def abandon(self, evse: EvseId, fallback_at: datetime) -> None:
-        """End the running transaction of an EVSE at its last reading."""
+    async def abandon(self, evse: EvseId, by: datetime) -> None:
+        """End the running transaction of an EVSE at its last reading, by `by` at the latest."""
         session = self._sessions.get(evse)
         transaction = self._running(session)
         if session is None or transaction is None:
             return
-        at = await self._ledger.last_reading_at(transaction.id) or transaction.started_at
         charge = Charge(session, transaction)
-        ended = tracker.abandon(charge, min(at, fallback_at))
+        ended = tracker.abandon(charge, by)
         await self._ledger.save(ended.session, ended.transaction)
         self._settle(charge, ended)
 

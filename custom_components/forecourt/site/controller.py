@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 import logging
 
 from ..core.access import autostart
@@ -50,8 +51,9 @@ class Controller:
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._tries: dict[EvseId, Tries] = {}
         self._evicted: dict[EvseId, datetime] = {}
-        self.refusals: dict[str, StationError] = {}
-        self.refused = Signal[str]()
+        self._closed = False
+        self.refusals: dict[EvseId, StationError] = {}
+        self.refused = Signal[EvseId]()
 
     def wake(self) -> None:
         """Let the loop look at once."""
@@ -68,6 +70,8 @@ class Controller:
 
     def step(self, now: datetime) -> None:
         """Decide, and let every station that is not still busy carry it out."""
+        if self._closed:
+            return
         self._board.drop_stale(now)
         setpoints = decide(self._outlets(), self._settings().main_fuse_a, now)
         for station_id, station in self._stations.items():
@@ -76,14 +80,21 @@ class Controller:
             mine = [point for evse, point in setpoints.items() if evse.station_id == station_id]
             task = asyncio.create_task(self._serve(station, mine, now))
             self._busy[station_id] = task
-            task.add_done_callback(lambda _, key=station_id: self._busy.pop(key, None))
+            task.add_done_callback(partial(self._served, station_id))
 
     async def close(self) -> None:
-        """Cancel what is under way."""
+        """Cancel what is under way, and begin nothing any more."""
+        self._closed = True
         tasks = list(self._busy.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def forget(self, evse: EvseId) -> None:
+        """Drop an EVSE that was removed."""
+        self._tries.pop(evse, None)
+        self._evicted.pop(evse, None)
+        self.refusals.pop(evse, None)
 
     def _outlets(self) -> list[Outlet]:
         return [
@@ -95,6 +106,9 @@ class Controller:
             for state in self._board.all()
         ]
 
+    def _served(self, station_id: str, task: asyncio.Task[None]) -> None:
+        del self._busy[station_id]
+
     async def _serve(self, station: Station, setpoints: list[Setpoint], now: datetime) -> None:
         for setpoint in setpoints:
             await self._apply(station, setpoint)
@@ -103,20 +117,41 @@ class Controller:
             await self._evict(station, state, now)
 
     async def _apply(self, station: Station, setpoint: Setpoint) -> None:
-        station_id = station.info.id
+        evse = setpoint.evse
+        transaction_id = self._transaction(evse)
         try:
             await station.apply(setpoint)
         except StationError as error:
-            known = self.refusals.get(station_id)
-            self.refusals[station_id] = error
-            if known is None and error.failure is not Failure.OFFLINE:
-                _LOGGER.warning("%s does not follow its current limit: %s", station_id, error)
-                self.refused.send(station_id)
-            return
-        if self.refusals.pop(station_id, None) is not None:
-            _LOGGER.info("%s follows its current limit again", station_id)
-            self.refused.send(station_id)
-        self._board.set_setpoint(setpoint)
+            self._note_refusal(evse, error)
+            # Nobody knows whether it arrived: a raise may be in force, a drop is not proven.
+            arrived = error.failure in (Failure.OFFLINE, Failure.TIMEOUT) and self._raises(setpoint)
+        else:
+            self._note_refusal(evse, None)
+            arrived = True
+        # An order ends with its transaction, and the next one knows nothing of it.
+        if arrived and transaction_id is not None and transaction_id == self._transaction(evse):
+            self._board.set_setpoint(setpoint)
+
+    def _note_refusal(self, evse: EvseId, error: StationError | None) -> None:
+        """Tell when an EVSE begins or ceases to refuse; one that is away does neither."""
+        if error is None:
+            if self.refusals.pop(evse, None) is not None:
+                _LOGGER.info("%s follows its current limit again", evse)
+                self.refused.send(evse)
+        elif error.failure is not Failure.OFFLINE:
+            is_news = evse not in self.refusals
+            self.refusals[evse] = error
+            if is_news:
+                _LOGGER.warning("%s does not follow its current limit: %s", evse, error)
+                self.refused.send(evse)
+
+    def _raises(self, setpoint: Setpoint) -> bool:
+        order = self._board[setpoint.evse].setpoint if setpoint.evse in self._board else None
+        return setpoint.current_a > max(setpoint.before_a, order.current_a if order else 0)
+
+    def _transaction(self, evse: EvseId) -> int | None:
+        session = self._board[evse].session if evse in self._board else None
+        return None if session is None else session.transaction_id
 
     async def _autostart(self, station: Station, state: EvseState, now: datetime) -> None:
         """Start the charge of a car that was just plugged in, where anyone may."""
@@ -137,8 +172,8 @@ class Controller:
         session = state.session
         if session is None or session.transaction_id is None or not _unauthorized(state):
             return
-        last = self._evicted.get(state.evse, session.started_at)
-        if now - last < EVICT_AFTER or not supports(station, CanStop):
+        since = max(session.started_at, self._evicted.get(state.evse, session.started_at))
+        if now - since < EVICT_AFTER or not supports(station, CanStop):
             return
         self._evicted[state.evse] = now
         try:

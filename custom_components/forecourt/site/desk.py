@@ -9,6 +9,7 @@ from ..core.access.authorize import guard, judge
 from ..core.access.enrolment import WINDOW, Enrolment, open_window
 from ..core.model.events import Tap
 from ..core.model.ids import EvseId
+from ..core.model.session import SessionFlag
 from ..core.model.token import (
     Access,
     Authorization,
@@ -61,7 +62,7 @@ class Desk:
         self._board = board
         self._settings = settings
         self._enrolments: dict[str, tuple[Enrolment, asyncio.Future[EnrolledTap]]] = {}
-        self._last_tap: dict[str, tuple[Token, datetime]] = {}
+        self._judged: dict[tuple[str, Token], datetime] = {}
         self.accepted_at: dict[str, datetime] = {}
         self.tapped = Signal[Tap]()
 
@@ -89,7 +90,8 @@ class Desk:
         if authorization is None:
             authorization = await self._judge_tap(station_id, token)
         if token not in self._members.register.virtual:
-            self._last_tap[station_id] = (token, at)
+            self._judged = {key: t for key, t in self._judged.items() if at - t <= SAME_TAP}
+            self._judged[station_id, token] = at
             await self._book(station_id, token, at, authorization)
         if authorization.accepted:
             self.accepted_at[station_id] = at
@@ -98,19 +100,22 @@ class Desk:
     async def accompany(
         self, station_id: str, token: Token, at: datetime, *, replayed: bool
     ) -> Authorization:
-        """Judge a token that came with a start or stop.
+        """Judge a token that was shown to start or stop a charge.
 
         A station that knows a card does not ask before it starts: such a tap
         is booked here, others were when they were judged.
         """
-        authorization = judge(token, self._members.register)
+        authorization = self.judge(token)
         if token in self._members.register.virtual:
             return authorization
-        last = self._last_tap.pop(station_id, None)
-        if last is not None and last[0] == token and abs(at - last[1]) <= SAME_TAP:
-            return authorization
-        await self._book(station_id, token, at, authorization, silent=replayed)
+        judged_at = self._judged.pop((station_id, token), None)
+        if judged_at is None or abs(at - judged_at) > SAME_TAP:
+            await self._book(station_id, token, at, authorization, silent=replayed)
         return authorization
+
+    def judge(self, token: Token) -> Authorization:
+        """Judge a token that nobody shows now."""
+        return judge(token, self._members.register)
 
     def owner_of(self, user_id: str | None) -> str | None:
         """Return who pays: the user, or the default user where nobody was named."""
@@ -127,7 +132,7 @@ class Desk:
         )
 
     async def _judge_tap(self, station_id: str, token: Token) -> Authorization:
-        authorization = judge(token, self._members.register)
+        authorization = self.judge(token)
         if not authorization.accepted or token in self._members.register.virtual:
             return authorization
         if await self._claim(station_id, authorization, token):
@@ -151,6 +156,7 @@ class Desk:
             for state in self._board.of(station_id)
             if state.session is not None
             and state.session.charging
+            and SessionFlag.UNAUTHORIZED not in state.session.flags
             and state.session.user_id == settings.default_user_id
             and state.session.user_id != authorization.user_id
         ]

@@ -51,6 +51,10 @@ class Members:
         digest = hmac.new(self._key, f"tag:{user_id or ''}".encode(), hashlib.sha256)
         return Token(digest.hexdigest()[:TAG_LENGTH])
 
+    def is_site_tag(self, token: Token) -> bool:
+        """Return whether the token is one that nobody can show."""
+        return token in self.register.virtual
+
     def _build(self) -> None:
         virtual = {self.site_tag(user_id): user_id for user_id in (*self._users, None)}
         self.register = Register(self._users, self._tokens, virtual)

@@ -2,46 +2,63 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
-from typing import Any
+from typing import Any, NamedTuple
 
 HOLD_S = 5.0
 
 
+class Given(NamedTuple):
+    """A command that was given: what, when on the loop's clock, and its result."""
+
+    what: Hashable
+    at: float
+    result: asyncio.Task[None]
+
+
 class Once:
-    """Joins equal commands: one result for all that come within `HOLD_S` or while it runs."""
+    """Joins equal commands: one result for all that come within `HOLD_S` or while it runs.
+
+    At one place another command ends the joining: who starts, stops and starts
+    again within the time wants three commands.
+    """
 
     def __init__(self) -> None:
         """Start with nothing under way."""
-        self._tasks: dict[Hashable, asyncio.Task[None]] = {}
-        self._timers: dict[Hashable, asyncio.TimerHandle] = {}
+        self._last: dict[Hashable, Given] = {}
+        self._running: set[asyncio.Task[None]] = set()
 
-    async def run(self, key: Hashable, command: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run the command, or wait for the equal one that was given a moment ago.
+    async def run(
+        self,
+        place: Hashable,
+        what: Hashable,
+        command: Callable[[], Coroutine[Any, Any, None]],
+    ) -> None:
+        """Run the command, or wait for the equal one that was given there a moment ago.
 
         A caller that goes away does not take the command with it.
         """
-        task = self._tasks.get(key)
-        if task is None:
-            loop = asyncio.get_running_loop()
-            task = self._tasks[key] = loop.create_task(command())
-            # Somebody may have stopped waiting; the failure is then nobody's to raise.
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
-            self._timers[key] = loop.call_later(HOLD_S, self._release, key, task)
-        await asyncio.shield(task)
+        loop = asyncio.get_running_loop()
+        last = self._last.get(place)
+        if (
+            last is None
+            or last.what != what
+            or (last.result.done() and loop.time() - last.at >= HOLD_S)
+        ):
+            last = self._last[place] = Given(what, loop.time(), loop.create_task(command()))
+            self._running.add(last.result)
+            last.result.add_done_callback(self._ended)
+        await asyncio.shield(last.result)
 
-    def close(self) -> None:
-        """Forget everything and cancel what still runs."""
-        for timer in self._timers.values():
-            timer.cancel()
-        for task in self._tasks.values():
+    async def close(self) -> None:
+        """Cancel what still runs, and forget everything."""
+        running = tuple(self._running)
+        for task in running:
             task.cancel()
-        self._timers.clear()
-        self._tasks.clear()
+        await asyncio.gather(*running, return_exceptions=True)
+        self._last.clear()
 
-    def _release(self, key: Hashable, task: asyncio.Task[None]) -> None:
-        if not task.done():
-            self._timers[key] = asyncio.get_running_loop().call_later(
-                HOLD_S, self._release, key, task
-            )
-            return
-        del self._tasks[key], self._timers[key]
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            # Somebody may have stopped waiting; the failure is then nobody's to raise.
+            task.exception()

@@ -43,23 +43,25 @@ class Orders:
         self._wake = wake
         self._once = Once()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Cancel what is under way."""
-        self._once.close()
+        await self._once.close()
 
     async def start(self, evse: EvseId, user_id: str | None) -> None:
         """Start a charge for a user, or for nobody in particular.
 
         Raises `AlreadyChargingError` and `StationError`.
         """
-        state = self._board[evse]
-        if state.session is not None and state.session.charging:
+        session = self._board[evse].session
+        if session is not None and session.charging:
             raise AlreadyChargingError
         station = self._station(evse.station_id)
         if not supports(station, CanStart):
             raise StationError(evse.station_id, Failure.NOT_SUPPORTED)
         token = self._members.site_tag(user_id)
-        await self._once.run(("start", evse, user_id), lambda: station.start(evse, token))
+        await self._once.run(
+            ("charge", evse), ("start", user_id), lambda: station.start(evse, token)
+        )
 
     async def stop(self, evse: EvseId) -> None:
         """End the charge of an EVSE. Raises `NotChargingError` and `StationError`."""
@@ -70,21 +72,23 @@ class Orders:
         station = self._station(evse.station_id)
         if not supports(station, CanStop):
             raise StationError(evse.station_id, Failure.NOT_SUPPORTED)
-        await self._once.run(("stop", transaction_id), lambda: station.stop(transaction_id))
+        await self._once.run(
+            ("charge", evse), ("stop", transaction_id), lambda: station.stop(transaction_id)
+        )
 
     async def unlock(self, evse: EvseId) -> None:
         """Release the cable. Raises `StationError`."""
         station = self._station(evse.station_id)
         if not supports(station, CanUnlock):
             raise StationError(evse.station_id, Failure.NOT_SUPPORTED)
-        await self._once.run(("unlock", evse), lambda: station.unlock(evse))
+        await self._once.run(evse, "unlock", lambda: station.unlock(evse))
 
     async def reset(self, station_id: str) -> None:
         """Restart a station. Raises `StationError`."""
         station = self._station(station_id)
         if not supports(station, CanReset):
             raise StationError(station_id, Failure.NOT_SUPPORTED)
-        await self._once.run(("reset", station_id), station.reset)
+        await self._once.run(station_id, "reset", station.reset)
 
     def limit(self, evse: EvseId, current_a: int | None) -> None:
         """Set the current that a user wants at most, `None` for what the station can give."""

@@ -7,15 +7,17 @@ for `run`, listens to its signals, and calls `close` at the end.
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 import logging
 
 from ..core.access.authorize import TokenRecord
-from ..core.control.limits import Limits
+from ..core.control.limits import VALIDITY, Limits
 from ..core.model.evse import EvseState, EvseStatus
 from ..core.model.ids import EvseId
 from ..core.model.reading import Reading
 from ..core.model.session import SessionFlag
+from ..core.model.setpoint import LimitReason, Setpoint
 from ..core.model.token import Authorization, Token, User
 from ..ledger import Ledger, LedgerError
 from ..stations.base import (
@@ -37,6 +39,9 @@ _LOGGER = logging.getLogger(__name__)
 
 GRACE = timedelta(minutes=2)
 """How long a free outlet may have a transaction: its end may still be on the way."""
+
+TAPPED = (None, "Local")
+"""Reasons of an end that a shown token brought about; some stations send the token with any."""
 
 
 class Site:
@@ -66,6 +71,7 @@ class Site:
         self._clock = clock
         self._wanted: dict[EvseId, EvseState] = {}
         self._limits: dict[str, Limits] = {}
+        self._free_since: dict[EvseId, datetime] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.books.changed.connect(self._session_changed)
 
@@ -76,18 +82,22 @@ class Site:
     async def run(self) -> None:
         """Control the site until cancelled."""
         while True:
-            now = self._clock()
-            try:
-                await self._give_up_lost(now)
-            except LedgerError:
-                # The transactions stay open and are given up when the disk takes it.
-                _LOGGER.exception("The ledger does not take the end of lost transactions")
-            self.controller.step(now)
+            await self.turn()
             await self.controller.wait()
 
+    async def turn(self) -> None:
+        """Look at the whole site once; stations carry out what follows in their own time."""
+        now = self._clock()
+        try:
+            await self._give_up_lost(now)
+        except LedgerError:
+            # The transactions stay open and are given up when the disk takes it.
+            _LOGGER.exception("The ledger does not take the end of lost transactions")
+        self.controller.step(now)
+
     async def close(self) -> None:
-        """Cancel what is under way; stations and ledger belong to the caller."""
-        self.orders.close()
+        """Cancel what is under way; stations, ledger and `run` belong to the caller."""
+        await self.orders.close()
         await self.controller.close()
 
     def set_members(self, users: Iterable[User], tokens: Iterable[TokenRecord]) -> None:
@@ -107,15 +117,19 @@ class Site:
         self.stations[station_id] = station
         self.station_changed(station)
 
-    def remove_station(self, station_id: str) -> None:
-        """Let a station go; its sessions stay in the ledger."""
+    async def remove_station(self, station_id: str) -> None:
+        """Let a station go; its sessions end and stay in the ledger."""
         self.stations.pop(station_id, None)
         self._limits.pop(station_id, None)
-        for state in self.board.of(station_id):
-            self.books.forget(state.evse)
-        self.board.remove(station_id)
-        self._locks.pop(station_id, None)
+        async with self._locks[station_id]:
+            for state in self.board.of(station_id):
+                await self._end(state.evse, self._clock())
+                self.books.forget(state.evse)
+                self.controller.forget(state.evse)
+                self._free_since.pop(state.evse, None)
+            self.board.remove(station_id)
         self.station_signal.send(station_id)
+        self.controller.wake()
 
     # What stations report (`stations.base.SiteEvents`).
 
@@ -126,14 +140,14 @@ class Site:
             return
         for number in range(1, station.info.evses + 1):
             evse = EvseId(station_id, number)
-            first = self._wanted.pop(evse, EvseState(evse=evse))
-            self.board.add(first, self._limits[station_id])
-            self.board.update(
-                evse,
-                online=station.online,
-                session=self.books.session(evse),
-                register_wh=self.books.register_wh(evse),
-            )
+            if evse in self.board:
+                self.board.add(self.board[evse], self._limits[station_id])
+            else:
+                self.board.add(self._first_state(evse), self._limits[station_id])
+            if station.online and not self.board[evse].online and evse in self._free_since:
+                # What it has to tell of the time without a connection comes now.
+                self._free_since[evse] = self._clock()
+            self.board.update(evse, online=station.online)
         self.station_signal.send(station_id)
         self.controller.wake()
 
@@ -146,19 +160,20 @@ class Site:
         async with self._locks[evse.station_id]:
             self.board.set_status(evse, status, at, error)
             if status.plugged is False:
+                self._free_since.setdefault(evse, self._clock())
                 await self.books.unplug(evse, at)
+            else:
+                self._free_since.pop(evse, None)
         self.controller.wake()
 
     async def report(
         self, evse: EvseId, readings: tuple[Reading, ...], transaction_id: int | None
     ) -> None:
         """Book readings, and show the newest."""
-        if evse not in self.board:
-            return
         async with self._locks[evse.station_id]:
             await self.books.report(evse, readings, transaction_id)
             now = self._clock()
-            for reading in readings:
+            for reading in readings if evse in self.board else ():
                 self.board.set_reading(evse, reading, now)
         self.controller.wake()
 
@@ -171,9 +186,17 @@ class Site:
         """Book a start, whoever it is for: energy that flows is never left out of the books."""
         evse = start.evse
         async with self._locks[evse.station_id]:
+            known = await self.books.find(start)
+            if known is not None:
+                return TransactionAnswer(
+                    transaction_id=known.id, authorization=self.desk.judge(start.token)
+                )
             authorization = await self.desk.accompany(
                 evse.station_id, start.token, start.at, replayed=start.replayed
             )
+            if evse in self._free_since:
+                # The word that the outlet is taken comes after the start, if at all.
+                self._free_since[evse] = self._clock()
             flags = set()
             if start.replayed:
                 flags.add(SessionFlag.OFFLINE)
@@ -187,6 +210,7 @@ class Site:
             transaction = await self.books.start(
                 start,
                 user_id=user_id,
+                token_last4=None if self.members.is_site_tag(start.token) else start.token.last4,
                 plugged_at=self.board[evse].plugged_at if evse in self.board else None,
                 flags=flags,
             )
@@ -196,36 +220,64 @@ class Site:
     async def transaction_ended(self, end: TransactionEnd) -> Authorization | None:
         """Book an end."""
         async with self._locks[end.station_id]:
+            flags = {SessionFlag.CLOCK_ESTIMATED} if end.clock_estimated else set()
+            is_news = await self.books.finish(end, flags)
+            for state in self.board.of(end.station_id):
+                # The end of a charge may come after the word that the outlet is free.
+                if state.plugged is False:
+                    await self.books.unplug(state.evse, state.status_at or end.at)
             authorization = None
-            if end.token is not None:
+            if end.token is not None and is_news and end.reason in TAPPED:
                 authorization = await self.desk.accompany(
                     end.station_id, end.token, end.at, replayed=end.replayed
                 )
-            flags = {SessionFlag.CLOCK_ESTIMATED} if end.clock_estimated else set()
-            await self.books.finish(end, flags)
-            now = self._clock()
-            for state in self.board.of(end.station_id):
-                if state.session is None or not state.session.charging:
-                    self.board.set_rest(state.evse, now)
+            elif end.token is not None:
+                authorization = self.desk.judge(end.token)
         self.controller.wake()
         return authorization
 
+    def _first_state(self, evse: EvseId) -> EvseState:
+        """Return what is known of an EVSE before its station says anything."""
+        state = self._wanted.pop(evse, EvseState(evse=evse))
+        session = self.books.session(evse)
+        setpoint = None
+        if session is not None and session.charging:
+            # What it was told before a restart is not known: it may draw all it can.
+            setpoint = Setpoint(
+                evse=evse,
+                current_a=self._limits[evse.station_id].max_current_a,
+                valid_until=self._clock() + VALIDITY,
+                reason=LimitReason.STATION_MAXIMUM,
+            )
+        return replace(
+            state,
+            session=session,
+            register_wh=self.books.register_wh(evse),
+            plugged_at=session.plugged_at if session is not None else None,
+            setpoint=setpoint,
+        )
+
     def _session_changed(self, evse: EvseId) -> None:
         if evse in self.board:
-            self.board.update(
-                evse,
-                session=self.books.session(evse),
-                register_wh=self.books.register_wh(evse),
-            )
+            session, register_wh = self.books.session(evse), self.books.register_wh(evse)
+            self.board.set_session(evse, session, register_wh, self._clock())
 
     async def _give_up_lost(self, now: datetime) -> None:
         """End transactions of outlets that have been free for longer than the grace."""
         for state in self.board.all():
             session = state.session
-            if session is None or not session.charging or state.plugged is not False:
-                continue
-            if state.status_at is None or now - state.status_at <= GRACE or not state.online:
+            if session is None or not session.charging or not self._is_lost(state.evse, now):
                 continue
             async with self._locks[state.evse.station_id]:
-                await self.books.abandon(state.evse, now)
-                await self.books.unplug(state.evse, state.status_at)
+                # While this waited for its turn, the station may have told more.
+                if self._is_lost(state.evse, now):
+                    await self._end(state.evse, state.status_at or now)
+
+    def _is_lost(self, evse: EvseId, now: datetime) -> bool:
+        free_since = self._free_since.get(evse)
+        return free_since is not None and now - free_since > GRACE and self.board[evse].online
+
+    async def _end(self, evse: EvseId, at: datetime) -> None:
+        """Close the session of an EVSE, also if its station never told the end."""
+        await self.books.abandon(evse, at)
+        await self.books.unplug(evse, at)

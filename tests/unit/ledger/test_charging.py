@@ -109,12 +109,20 @@ async def test_ids_are_not_given_again_after_a_delete(ledger: Ledger) -> None:
 async def test_a_state_is_replaced_and_who_and_when_are_not(ledger: Ledger) -> None:
     current, transaction = await started(ledger)
     current = replace(current, energy_wh=500, cost=Decimal("0.15"), user_id="ben")
-    counted = replace(transaction, last_wh=1500, energy_wh=500, suspect_wh=3)
+    counted = replace(
+        transaction,
+        last_wh=1500,
+        last_at=NOON + minutes(30),
+        energy_wh=500,
+        suspect_wh=3,
+        suspect_last_wh=4,
+    )
     await ledger.save(current, replace(counted, token_key="forged", meter_start_wh=7))
     assert await ledger.transaction(transaction.id) == (counted, current)
     ended = replace(
         counted,
         suspect_wh=None,
+        suspect_last_wh=None,
         ended_at=NOON + minutes(60),
         meter_stop_wh=1500,
         stop_reason="Local",
@@ -205,14 +213,6 @@ async def test_the_energy_of_each_evse_counts_on_from_its_first_meter_value(ledg
     await ledger.save(current, replace(new_meter, energy_wh=20))
     await started(ledger, evse=EvseId("yard", 2))
     assert await ledger.energy_registers() == {EVSE: 1320, EvseId("yard", 2): 1000}
-
-
-async def test_the_time_of_the_newest_reading(ledger: Ledger) -> None:
-    current, transaction = await started(ledger)
-    assert await ledger.last_reading_at(transaction.id) is None
-    await ledger.save(current, transaction, [reading(7), reading(5)])
-    await ledger.save(current, readings=[reading(9)])
-    assert await ledger.last_reading_at(transaction.id) == NOON + minutes(7)
 
 
 async def test_an_unknown_transaction(ledger: Ledger) -> None:

@@ -33,10 +33,11 @@ class Transaction:
     """One transaction of a station, with the state of its meter.
 
     `id` is given by the ledger: positive, rising, never reused. `last_wh` is
-    the newest trusted register value and `energy_wh` what was counted so far;
-    `suspect_wh` holds a register value below `last_wh` until the next reading
-    tells a glitch from a new meter segment. `token_key` is the ledger's keyed
-    hash of the token; `token_last4` is for people.
+    the newest value of the register that `meter_start_wh` belongs to and
+    `energy_wh` what was counted so far. Values that do not fit that register
+    are counted beside it, from `suspect_wh` to `suspect_last_wh`, until it comes
+    back. `last_at` is the time of the newest value of either. `token_key` is
+    the ledger's keyed hash of the token; `token_last4` is for people.
     """
 
     id: int
@@ -45,8 +46,10 @@ class Transaction:
     started_at: datetime
     meter_start_wh: int
     last_wh: int
+    last_at: datetime
     energy_wh: int = 0
     suspect_wh: int | None = None
+    suspect_last_wh: int | None = None
     token_key: str | None = None
     token_last4: str | None = None
     ended_at: datetime | None = None

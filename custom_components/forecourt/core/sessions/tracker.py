@@ -24,7 +24,7 @@ class Charge:
     transaction: Transaction
 
 
-def begin(  # noqa: PLR0913 - each is one fact of the start
+def begin(
     previous: Session | None,
     *,
     evse: EvseId,
@@ -39,10 +39,16 @@ def begin(  # noqa: PLR0913 - each is one fact of the start
     """Return `(closed, current)` for a transaction that starts at `at`.
 
     The open session goes on when the same user charges again without having
-    unplugged; another user closes it and opens a new one.
+    unplugged; another user closes it and opens a new one. So does whoever was
+    not authorised: nobody may go on with such a charge, nor such a one with theirs.
     """
-    if previous is not None and previous.user_id == user_id:
-        return None, replace(previous, ended_at=None, flags=previous.flags | set(flags))
+    given = frozenset(flags)
+    if (
+        previous is not None
+        and previous.user_id == user_id
+        and SessionFlag.UNAUTHORIZED not in previous.flags | given
+    ):
+        return None, replace(previous, ended_at=None, flags=previous.flags | given)
     closed = None if previous is None else close(previous, previous.ended_at or at)
     current = Session(
         id=new_id,
@@ -52,14 +58,14 @@ def begin(  # noqa: PLR0913 - each is one fact of the start
         plugged_at=min(plugged_at, at) if plugged_at else at,
         currency=currency,
         token_last4=token_last4,
-        flags=frozenset(flags),
+        flags=given,
     )
     return closed, current
 
 
-def count(charge: Charge, register_wh: int, price_per_kwh: Decimal | None) -> Charge:
+def count(charge: Charge, register_wh: int, at: datetime, price_per_kwh: Decimal | None) -> Charge:
     """Book what a register value adds, at the price that was valid then."""
-    return _book(charge, meter.count(charge.transaction, register_wh), price_per_kwh)
+    return _book(charge, meter.count(charge.transaction, register_wh, at), price_per_kwh)
 
 
 def finish(
@@ -77,29 +83,28 @@ def finish(
     after the transaction was given up amends the session it belonged to.
     """
     late = not charge.transaction.open
-    counted = meter.finish(charge.transaction, meter_stop_wh)
-    booked = _book(charge, counted, price_per_kwh)
+    booked = _book(charge, meter.finish(charge.transaction, meter_stop_wh), price_per_kwh)
     session = booked.session
-    extra = {*flags, SessionFlag.AMENDED} if late else set(flags)
     running = session.transaction_id
+    if running == charge.transaction.id:
+        session = replace(session, transaction_id=None, ended_at=at)
+    elif running is None:
+        session = replace(session, ended_at=max(at, session.ended_at or at))
+    told = {*flags, SessionFlag.AMENDED} if late else set(flags)
     return Charge(
-        replace(
-            session,
-            transaction_id=None if running == charge.transaction.id else running,
-            ended_at=at if running in (None, charge.transaction.id) else session.ended_at,
-            flags=session.flags | extra,
-        ),
+        replace(session, flags=session.flags | told),
         replace(booked.transaction, ended_at=at, stop_reason=reason),
     )
 
 
-def abandon(charge: Charge, at: datetime) -> Charge:
-    """End a transaction whose station never will, at its last trusted register value.
+def abandon(charge: Charge, by: datetime) -> Charge:
+    """End a transaction whose station never will, at its last register value.
 
-    `at` is the time of that value. Used for an outlet that is free again, or
-    charges somebody else, while its transaction was never ended.
+    Used for an outlet that is free again, or charges somebody else since `by`,
+    while its transaction was never ended.
     """
-    transaction = replace(charge.transaction, ended_at=at, suspect_wh=None)
+    at = min(charge.transaction.last_at, by)
+    transaction = replace(charge.transaction, ended_at=at)
     session = replace(
         charge.session,
         transaction_id=None,
@@ -126,12 +131,18 @@ def _book(charge: Charge, counted: meter.Counted, price_per_kwh: Decimal | None)
         flags.add(SessionFlag.METER_ROLLBACK)
     if counted.mismatch:
         flags.add(SessionFlag.METER_MISMATCH)
-    cost, unpriced_wh = session.cost, session.unpriced_wh
-    if price_per_kwh is not None:
-        cost = (cost or Decimal(0)) + Decimal(counted.added_wh) / WH_PER_KWH * price_per_kwh
-    elif counted.added_wh:
-        unpriced_wh = max(0, unpriced_wh + counted.added_wh)
+    cost, unpriced_wh, priced_wh = session.cost, session.unpriced_wh, counted.added_wh
+    if priced_wh < 0:
+        # The station corrects itself: first what nobody pays for is taken back.
+        taken = min(unpriced_wh, -priced_wh)
+        unpriced_wh -= taken
+        priced_wh += taken
+    elif price_per_kwh is None and priced_wh:
+        unpriced_wh += priced_wh
+        priced_wh = 0
         flags.add(SessionFlag.PRICE_MISSING)
+    if price_per_kwh is not None and priced_wh:
+        cost = (cost or Decimal(0)) + Decimal(priced_wh) / WH_PER_KWH * price_per_kwh
     return Charge(
         replace(
             session,
