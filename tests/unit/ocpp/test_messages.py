@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 import pytest
 
 from custom_components.forecourt.core.model.reading import Reading, ReadingContext
@@ -326,6 +326,7 @@ ANY_METER_VALUE = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(ANY_METER_VALUE, min_size=1, max_size=4))
 def test_meter_values_of_any_kind_are_read_or_left_out(meter_values: list[dict[str, Any]]) -> None:
     payload = {"connectorId": 1, "meterValue": meter_values}

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 import json
 import logging
 from typing import Any
@@ -28,7 +29,7 @@ from custom_components.forecourt.stations.ocpp.schema import ErrorCode, Schemas
 from custom_components.forecourt.stations.ocpp.v16_lenient import lenient
 from custom_components.forecourt.stations.ocpp.v16_setup import Setup
 
-from .conftest import MakeCentral
+from .conftest import QUICK, MakeCentral
 from .peer import Peer, Site, stamp
 
 SECRET_TAG = "DEADBEEF0123"
@@ -460,14 +461,16 @@ async def test_what_was_received_is_handled_though_the_connection_is_lost(
 
 
 async def test_a_new_connection_waits_for_what_the_old_one_told(
-    central: CentralSystem, station: OcppStation, site: Site, make_central: MakeCentral
+    make_central: MakeCentral, site: Site
 ) -> None:
+    central = await make_central(replace(QUICK, probe_s=0.1))
+    central.add_station("CP1")
     async with Peer(central, "CP1") as old:
         await old.ready()
         site.released.clear()
         await old.send([2, "1", "Authorize", {"idTag": "A"}])
         await old.vanish()
-        asyncio.get_running_loop().call_later(0.35, site.released.set)
+        asyncio.get_running_loop().call_later(0.2, site.released.set)
         async with Peer(central, "CP1") as new:
             await new.boot()
             assert await new.start()

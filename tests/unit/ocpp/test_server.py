@@ -1,6 +1,7 @@
 """The door in practice: real sockets, good and bad clients."""
 
 import asyncio
+from dataclasses import replace
 import logging
 import socket
 from typing import Any
@@ -18,9 +19,11 @@ from custom_components.forecourt.stations.ocpp import (
 )
 from custom_components.forecourt.stations.ocpp.link import MAX_MESSAGE_BYTES, Link
 
-from .conftest import MakeCentral
+from .conftest import QUICK, MakeCentral
 from .peer import Peer, Site, cheap_hash
 
+# For peers that are dead anyway.
+HASTY = replace(QUICK, probe_s=0.15, drain_s=0.1)
 SECRET = "correct horse battery"
 
 
@@ -200,9 +203,10 @@ async def test_a_second_live_connection_is_refused(central: CentralSystem) -> No
 
 
 async def test_a_dead_connection_makes_room(
-    central: CentralSystem, site: Site, caplog: pytest.LogCaptureFixture
+    make_central: MakeCentral, site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
+    central = await make_central(HASTY)
     station = central.add_station("CP1")
     async with Peer(central, "CP1") as old:
         await old.ready()
@@ -214,7 +218,8 @@ async def test_a_dead_connection_makes_room(
     assert "replaced by a new connection" in caplog.text
 
 
-async def test_while_one_is_checked_a_third_is_refused(central: CentralSystem) -> None:
+async def test_while_one_is_checked_a_third_is_refused(make_central: MakeCentral) -> None:
+    central = await make_central(HASTY)
     async with Peer(central, "CP1", autoping=False) as old:
         await old.boot()
         await old.vanish()
@@ -249,12 +254,12 @@ async def test_a_station_that_never_pongs_lives_by_what_it_says(
     make_central: MakeCentral,
 ) -> None:
     central = await make_central(
-        Timing(ping_every_s=0.02, pong_s=0.02, patience_s=0.3, close_s=0.1)
+        Timing(ping_every_s=0.02, pong_s=0.02, patience_s=0.15, close_s=0.1)
     )
     station = central.add_station("CP1")
     async with Peer(central, "CP1", autoping=False) as peer:
         await peer.ready()
-        for _ in range(10):
+        for _ in range(6):
             await asyncio.sleep(0.04)
             await peer.call("Heartbeat")
         assert station.online
@@ -385,7 +390,7 @@ async def test_stop_waits_for_what_is_being_booked(make_central: MakeCentral, si
 
 
 async def test_stop_does_not_wait_forever(make_central: MakeCentral, site: Site) -> None:
-    central = await make_central()
+    central = await make_central(HASTY)
     central.add_station("CP1")
     async with Peer(central, "CP1") as peer:
         await peer.ready()
