@@ -55,10 +55,10 @@ async def test_a_known_station_is_accepted_and_introduces_itself(
         assert answer["interval"] == 300
         told = datetime.fromisoformat(answer["currentTime"])
         assert abs(told - datetime.now(UTC)) < timedelta(seconds=2)
+        await peer.until(lambda: station.online)
         info = station.info
         assert (info.vendor, info.model, info.serial, info.firmware) == ("Acme", "Box", "S1", "1.0")
         assert info.address == "127.0.0.1"
-        assert station.online
         assert [online for online, _ in site.changes] == [False, True]
     await central.stop()
     assert not station.online
@@ -468,7 +468,7 @@ async def test_a_stranger_that_asked_is_accepted_live(central: CentralSystem, si
         assert station.info.model == "Box"
         await peer.until(lambda: peer.calls("TriggerMessage"))
         assert (await peer.boot())["status"] == "Accepted"
-        assert station.online
+        await peer.until(lambda: station.online)
         assert "CP9" not in central.pending
         assert (await peer.call("Heartbeat"))[0] == 3
 
@@ -482,7 +482,7 @@ async def test_a_stranger_that_takes_no_trigger_asks_again_by_itself(
         station = central.add_station("CP9")
         await peer.until(lambda: peer.calls("TriggerMessage"))
         assert (await peer.boot())["status"] == "Accepted"
-        assert station.online
+        await peer.until(lambda: station.online)
 
 
 async def test_a_stranger_that_stays_silent_has_to_connect_again(central: CentralSystem) -> None:

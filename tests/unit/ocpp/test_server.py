@@ -455,7 +455,7 @@ async def test_a_station_that_needs_no_password_may_be_added_during_the_handshak
     monkeypatch.setattr(Link, "upgrade", slow)
     async with Peer(central, "CP1") as peer:
         assert (await peer.boot())["status"] == "Accepted"
-        assert central.stations["CP1"].online
+        await peer.until(lambda: central.stations["CP1"].online)
 
 
 async def test_a_goodbye_that_gets_stuck_is_cut_short(
