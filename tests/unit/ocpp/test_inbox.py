@@ -59,7 +59,7 @@ async def test_a_known_station_is_accepted_and_introduces_itself(
         info = station.info
         assert (info.vendor, info.model, info.serial, info.firmware) == ("Acme", "Box", "S1", "1.0")
         assert info.address == "127.0.0.1"
-        assert [online for online, _ in site.changes] == [False, True]
+        assert site.changes[-1] == (True, info)
     await central.stop()
     assert not station.online
     assert site.changes[-1][0] is False
