@@ -208,10 +208,7 @@ class Books:
 
     async def assign(self, evse: EvseId, user_id: str, token_last4: str) -> None:
         """Give a session that nobody in particular has to a user."""
-        session = self._sessions.get(evse)
-        if session is None:
-            return
-        assigned = replace(session, user_id=user_id, token_last4=token_last4)
+        assigned = replace(self._sessions[evse], user_id=user_id, token_last4=token_last4)
         await self._ledger.save(assigned)
         self._keep(assigned)
 

@@ -123,7 +123,10 @@ class Site:
         self._limits.pop(station_id, None)
         async with self._locks[station_id]:
             for state in self.board.of(station_id):
-                await self._end(state.evse, self._clock())
+                try:
+                    await self._end(state.evse, self._clock())
+                except LedgerError:
+                    _LOGGER.exception("The ledger does not take the end of the charge")
                 self.books.forget(state.evse)
                 self.controller.forget(state.evse)
                 self._free_since.pop(state.evse, None)
