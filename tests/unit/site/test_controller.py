@@ -1,0 +1,464 @@
+"""The control loop: what stations are told, and when."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+import logging
+
+import pytest
+
+from custom_components.forecourt.core.access.autostart import RETRY, SETTLE, TAP_HOLDS
+from custom_components.forecourt.core.control.limits import VALIDITY, Limits
+from custom_components.forecourt.core.model.evse import EvseState, EvseStatus
+from custom_components.forecourt.core.model.ids import EvseId
+from custom_components.forecourt.core.model.session import SessionFlag
+from custom_components.forecourt.core.model.setpoint import LimitReason
+from custom_components.forecourt.site import controller
+from custom_components.forecourt.site.controller import EVICT_AFTER
+from custom_components.forecourt.stations.base import CanStart, CanStop, Failure
+
+from .world import ANNAS, CARLS, EVSE, LIMITS, UNKNOWN, Box, World, settings, until
+
+OTHER = EvseId("yard", 1)
+SECOND = timedelta(seconds=1)
+
+
+def current_a(world: World, evse: EvseId = EVSE) -> int | None:
+    setpoint = world.state(evse).setpoint
+    return None if setpoint is None else setpoint.current_a
+
+
+async def test_a_charge_gets_its_setpoint_and_keeps_it_renewed(world: World) -> None:
+    box = world.add()
+    await world.turn()
+    assert box.told == []
+    await world.start(ANNAS)
+    await world.turn()
+    setpoint = world.state().setpoint
+    assert setpoint is not None
+    assert (setpoint.current_a, setpoint.reason, setpoint.valid_until) == (
+        32,
+        LimitReason.STATION_MAXIMUM,
+        world.now + VALIDITY,
+    )
+    world.wait(seconds=100)
+    await world.turn()
+    assert world.state().setpoint == replace(setpoint, valid_until=world.now + VALIDITY)
+    assert len(box.all("apply")) == 2
+
+
+async def test_a_renewal_is_nobodys_news(world: World) -> None:
+    world.add()
+    await world.start(ANNAS)
+    changed: list[EvseId] = []
+    world.site.board.changed.connect(changed.append)
+    await world.turn()
+    assert changed == [EVSE]
+    await world.turn()
+    assert changed == [EVSE]
+
+
+async def test_cars_share_the_fuse_when_the_first_was_measured_to_follow(world: World) -> None:
+    world.site.settings = settings(main_fuse_a=32)
+    first, second = world.add(), world.add("yard")
+    one = await world.start(ANNAS)
+    await world.turn()
+    # Where a charge could begin by itself, the fallback is kept free.
+    await world.meter(1_000, one.transaction_id, current_a=(26.0, 26.0, 26.0))
+    world.wait(minutes=1)
+    two = await world.start(CARLS, evse=OTHER)
+    await world.turn()
+    world.wait(seconds=2)
+    await world.turn()
+    world.wait(seconds=5)
+    await world.meter(1_100, one.transaction_id, current_a=(15.9, 15.9, 15.9))
+    await world.turn()
+    assert first.limits_a == [26, 16]
+    assert second.limits_a == [6, 16]
+    await world.stop(two.transaction_id, 1_000, station_id="yard", reason="EVDisconnected")
+    await world.status(EvseStatus.AVAILABLE, OTHER)
+    await world.turn()
+    assert first.limits_a == [26, 16, 32]
+
+
+async def test_an_order_ends_with_its_charge(world: World) -> None:
+    world.add()
+    world.site.orders.allow(EVSE, allowed=False)
+    await world.start(ANNAS)
+    await world.turn()
+    assert current_a(world) == 0
+    await world.start(CARLS, 1_100, at=world.now + SECOND)
+    # The next one begins with what its station falls back to.
+    assert world.state().setpoint is None
+
+
+async def test_an_order_for_a_charge_that_ended_meanwhile_is_not_one_of_the_next(
+    world: World,
+) -> None:
+    box = world.add()
+    await world.start(ANNAS)
+    box.hold = asyncio.Event()
+    await world.site.turn()
+    await until(lambda: bool(box.told))
+    await world.start(CARLS, 1_100, at=world.now + SECOND)
+    box.hold.set()
+    await world.idle()
+    assert world.state().setpoint is None
+    await world.turn()
+    assert current_a(world) == 32
+
+
+@pytest.mark.parametrize("failure", [None, Failure.TIMEOUT])
+async def test_an_order_for_an_outlet_that_was_removed_meanwhile(
+    world: World, failure: Failure | None
+) -> None:
+    box = world.add()
+    box.hold = asyncio.Event()
+    box.failure = failure
+    await world.start(ANNAS)
+    await world.site.turn()
+    await until(lambda: bool(box.told))
+    await world.site.remove_station("garage")
+    box.hold.set()
+    await world.idle()
+    assert EVSE not in world.site.board
+    world.add()
+    assert world.state().setpoint is None
+
+
+async def test_after_a_restart_a_charge_may_draw_all_until_it_is_told_less(world: World) -> None:
+    world.settings = world.site.settings = settings(main_fuse_a=40)
+    world.add()
+    yard = world.add("yard")
+    await world.start(ANNAS)
+    await world.restart()
+    assert current_a(world) == 32
+    assert current_a(world, OTHER) is None
+    world.boxes["garage"].online = False
+    world.site.station_changed(world.boxes["garage"])
+    await world.start(CARLS, evse=OTHER)
+    await world.turn()
+    assert yard.limits_a == [8]
+    world.wait(seconds=VALIDITY.total_seconds())
+    await world.turn()
+    assert yard.limits_a == [8, 32]
+
+
+# --- stations that do not follow ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "failure", [Failure.REFUSED, Failure.TIMEOUT, Failure.NOT_SUPPORTED], ids=str
+)
+async def test_a_refusal_is_reported_once_and_so_is_its_end(
+    world: World, failure: Failure, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    box = world.add()
+    reported: list[EvseId] = []
+    world.site.controller.refused.connect(reported.append)
+    world.site.orders.allow(EVSE, allowed=False)
+    await world.start(ANNAS)
+    box.failure = failure
+    for _ in range(5):
+        await world.turn()
+    assert len(box.all("apply")) == 5
+    assert reported == [EVSE]
+    assert world.site.controller.refusals[EVSE].failure is failure
+    assert world.state().setpoint is None
+    box.failure = None
+    for _ in range(3):
+        await world.turn()
+    assert reported == [EVSE, EVSE]
+    assert world.site.controller.refusals == {}
+    assert current_a(world) == 0
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+async def test_a_station_that_just_went_away_does_not_refuse(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    box = world.add()
+    reported: list[EvseId] = []
+    world.site.controller.refused.connect(reported.append)
+    await world.start(ANNAS)
+    box.failure = Failure.OFFLINE
+    await world.turn()
+    box.failure = Failure.REFUSED
+    await world.turn()
+    assert reported == [EVSE]
+    box.failure = None
+    await world.turn()
+    assert reported == [EVSE, EVSE]
+
+
+async def test_one_outlet_may_refuse_and_another_follow(world: World) -> None:
+    world.site.settings = settings(main_fuse_a=64)
+    box = world.add(evses=2)
+    second = EvseId("garage", 2)
+    reported: list[EvseId] = []
+    world.site.controller.refused.connect(reported.append)
+    await world.start(ANNAS)
+    await world.start(CARLS, evse=second)
+    take = box._take
+
+    async def refuse_the_second(command: str, what: object) -> None:
+        box.failure = Failure.REFUSED if getattr(what, "evse", None) == second else None
+        await take(command, what)
+
+    box._take = refuse_the_second  # type: ignore[method-assign]
+    for _ in range(3):
+        await world.turn()
+    assert reported == [second]
+    assert current_a(world) == 32
+    assert current_a(world, second) is None
+
+
+@pytest.mark.parametrize("failure", [Failure.TIMEOUT, Failure.OFFLINE], ids=str)
+async def test_a_raise_that_may_have_arrived_counts_and_a_drop_does_not(
+    world: World, failure: Failure
+) -> None:
+    box = world.add()
+    await world.start(ANNAS)
+    box.failure = failure
+    await world.turn()
+    assert current_a(world) == 32
+    world.site.orders.limit(EVSE, 10)
+    await world.turn()
+    assert current_a(world) == 32
+    box.failure = None
+    await world.turn()
+    assert current_a(world) == 10
+    # Nor does a renewal that did not arrive make it last longer.
+    renewed = world.state().setpoint
+    box.failure = failure
+    world.wait(seconds=60)
+    await world.turn()
+    assert world.state().setpoint == renewed
+
+
+async def test_a_drop_that_may_not_have_arrived_does_not_count_at_first_either(
+    world: World,
+) -> None:
+    box = world.add()
+    world.site.orders.allow(EVSE, allowed=False)
+    await world.start(ANNAS)
+    box.failure = Failure.TIMEOUT
+    await world.turn()
+    assert world.state().setpoint is None
+
+
+async def test_a_station_that_is_away_is_not_asked(world: World) -> None:
+    box = world.add()
+    await world.start(ANNAS)
+    box.online = False
+    world.site.station_changed(box)
+    await world.turn()
+    assert box.told == []
+
+
+async def test_a_slow_station_delays_nobody_but_itself(world: World) -> None:
+    slow, quick = world.add(), world.add("yard")
+    await world.start(ANNAS)
+    await world.start(CARLS, evse=OTHER)
+    slow.hold = asyncio.Event()
+    for count in range(1, 4):
+        await world.site.turn()
+        await until(lambda: set(world.site.controller._busy) == {"garage"})
+        assert len(quick.all("apply")) == count
+    assert len(slow.all("apply")) == 1
+    slow.hold.set()
+    await world.idle()
+    await world.turn()
+    assert len(slow.all("apply")) == 2
+
+
+# --- where anyone may charge ----------------------------------------------------------------------
+
+
+async def test_who_plugs_in_is_started(anyone: World) -> None:
+    box = anyone.add()
+    await anyone.plug()
+    await anyone.turn()
+    assert box.all("start") == []
+    anyone.now += SETTLE
+    await anyone.turn()
+    assert box.all("start") == [(EVSE, anyone.site.members.site_tag(None))]
+    await anyone.start(anyone.site.members.site_tag(None))
+    anyone.now += RETRY
+    await anyone.turn()
+    assert len(box.all("start")) == 1
+
+
+async def test_a_start_that_does_not_work_is_tried_again(
+    anyone: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    box = anyone.add()
+    box.failure = Failure.REFUSED
+    await anyone.plug()
+    anyone.now += SETTLE
+    for _ in range(10):
+        await anyone.turn()
+        anyone.now += RETRY
+    assert len(box.all("start")) == 3
+    assert "garage/1 did not start by itself: garage: refused" in caplog.text
+    # The next car is another matter.
+    await anyone.free()
+    await anyone.plug()
+    anyone.now += SETTLE
+    await anyone.turn()
+    assert len(box.all("start")) == 4
+
+
+async def test_who_showed_a_card_first_is_left_to_the_station(anyone: World) -> None:
+    box = anyone.add()
+    await anyone.tap(ANNAS)
+    await anyone.plug()
+    anyone.now += SETTLE
+    await anyone.turn()
+    assert box.all("start") == []
+    anyone.now += TAP_HOLDS
+    await anyone.turn()
+    assert len(box.all("start")) == 1
+
+
+async def test_a_card_that_was_refused_holds_nothing_up(anyone: World) -> None:
+    box = anyone.add()
+    await anyone.tap(UNKNOWN)
+    await anyone.plug()
+    anyone.now += SETTLE
+    await anyone.turn()
+    assert len(box.all("start")) == 1
+
+
+async def test_where_only_members_may_charge_nothing_starts_by_itself(world: World) -> None:
+    box = world.add()
+    await world.plug()
+    world.wait(minutes=5)
+    await world.turn()
+    assert box.all("start") == []
+
+
+async def test_a_station_that_cannot_be_started_is_not_asked(anyone: World) -> None:
+    box = anyone.add()
+    box.lacks.add(CanStart)
+    await anyone.plug()
+    anyone.wait(minutes=5)
+    await anyone.turn()
+    assert box.told == []
+
+
+# --- who may not charge ---------------------------------------------------------------------------
+
+
+async def test_a_stranger_is_paused_at_once_and_stopped_soon(world: World) -> None:
+    box = world.add()
+    transaction_id = (await world.start(UNKNOWN)).transaction_id
+    await world.turn()
+    setpoint = world.state().setpoint
+    assert setpoint is not None
+    assert (setpoint.current_a, setpoint.reason) == (0, LimitReason.NOT_AUTHORIZED)
+    assert box.all("stop") == []
+    world.now += EVICT_AFTER
+    await world.turn()
+    assert box.all("stop") == [transaction_id]
+    await world.turn()
+    assert len(box.all("stop")) == 1
+    world.now += EVICT_AFTER
+    await world.turn()
+    assert len(box.all("stop")) == 2
+
+
+async def test_the_next_stranger_gets_the_same_time(world: World) -> None:
+    box = world.add()
+    first = (await world.start(UNKNOWN)).transaction_id
+    world.now += EVICT_AFTER
+    await world.turn()
+    await world.stop(first, 1_001)
+    world.wait(hours=1)
+    await world.start(UNKNOWN, 1_001)
+    await world.turn()
+    assert box.all("stop") == [first]
+
+
+async def test_a_stranger_who_cannot_be_stopped_is_paused(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    box = world.add()
+    await world.start(UNKNOWN)
+    box.lacks.add(CanStop)
+    world.now += EVICT_AFTER
+    await world.turn()
+    assert box.all("stop") == []
+    box.lacks.clear()
+    box.failure = Failure.REFUSED
+    await world.turn()
+    assert len(box.all("stop")) == 1
+    assert "garage/1 does not end an unauthorised charge: garage: refused" in caplog.text
+
+
+async def test_who_ended_is_not_stopped(world: World) -> None:
+    box = world.add()
+    await world.stop((await world.start(UNKNOWN)).transaction_id, 1_001)
+    session = world.state().session
+    assert session is not None
+    assert SessionFlag.UNAUTHORIZED in session.flags
+    world.wait(hours=1)
+    await world.turn()
+    assert box.told == []
+
+
+# --- the loop -------------------------------------------------------------------------------------
+
+
+async def test_the_loop_turns_by_itself_and_when_something_happens(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = world.add()
+    running = asyncio.create_task(world.site.run())
+    await world.start(ANNAS)
+    await until(lambda: box.limits_a == [32])
+    world.site.orders.limit(EVSE, 10)
+    await until(lambda: box.limits_a == [32, 10])
+    monkeypatch.setattr(controller, "PERIOD_S", 0.001)
+    world.site.controller.wake()
+    count = len(box.told)
+    await until(lambda: len(box.told) > count + 3)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_what_is_under_way_ends_with_the_site(world: World) -> None:
+    box = world.add()
+    await world.start(ANNAS)
+    box.hold = asyncio.Event()
+    await world.site.turn()
+    finger = asyncio.create_task(world.site.orders.unlock(EVSE))
+    await until(lambda: len(box.told) == 2)
+    await world.site.close()
+    with pytest.raises(asyncio.CancelledError):
+        await finger
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    # Whoever still has a turn begins nothing.
+    await world.site.turn()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_new_limits_of_a_station_hold_at_once(world: World) -> None:
+    box = world.add()
+    await world.start(ANNAS)
+    await world.turn()
+    world.site.add_station(box, Limits(max_current_a=10, fallback_current_a=6), {})
+    await world.turn()
+    assert box.limits_a == [32, 10]
+
+
+async def test_what_users_asked_for_before_a_restart_holds(world: World) -> None:
+    box = Box()
+    asked = EvseState(evse=EVSE, allowed=False, requested_current_a=12)
+    world.site.add_station(box, LIMITS, {EVSE: asked})
+    assert (world.state().allowed, world.state().requested_current_a) == (False, 12)
+    await world.start(ANNAS)
+    await world.turn()
+    assert box.limits_a == [0]
