@@ -1,6 +1,8 @@
 """What the site wants of a station, on the wire and back."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 import logging
 from typing import Any
@@ -25,7 +27,7 @@ from custom_components.forecourt.stations.base import (
 from custom_components.forecourt.stations.ocpp import CentralSystem, OcppStation
 from custom_components.forecourt.stations.ocpp.station import CAPABILITIES
 
-from .conftest import MakeCentral
+from .conftest import QUICK, MakeCentral
 from .peer import Peer, Site, Watch
 
 EVSE = EvseId("CP1", 1)
@@ -326,6 +328,17 @@ async def test_a_fallback_that_is_refused_does_not_spoil_the_setpoint(
         peer.answers["ClearChargingProfile"] = "NotSupported"
         station.limiter.fallback_written = 6
         await central.remove_station("CP1")
+
+
+async def test_a_deaf_station_does_not_hold_up_its_removal(make_central: MakeCentral) -> None:
+    central = await make_central(replace(QUICK, release_s=0.05), fallback_current_a=6)
+    central.add_station("CP1")
+    async with Peer(central, "CP1") as peer:
+        await peer.ready()
+        peer.answers["ClearChargingProfile"] = None
+        async with asyncio.timeout(1):
+            await central.remove_station("CP1")
+        assert peer.calls("ClearChargingProfile") == [{"id": 1}]
 
 
 async def test_log_lines_are_few(

@@ -41,7 +41,7 @@ def station(central: CentralSystem) -> OcppStation:
 
 
 def notes(central: CentralSystem) -> dict[str, int]:
-    return dict(central._connections["CP1"].notes)
+    return dict(central.stations["CP1"].notes)
 
 
 # What comes in

@@ -200,17 +200,14 @@ class Limiter:
 
     async def _send(self, limit: Callable[[RateUnit], Limit], send: Send) -> Limit:
         """Send in the station's unit, which is learned by trying. Raises `StationError`."""
-        first: StationError | None = None
-        for unit in (self.unit,) if self.unit else RateUnit:
-            attempt = limit(unit)
+        units = [self.unit] if self.unit else list(RateUnit)
+        while True:
+            attempt = limit(units.pop(0))
             try:
                 await send(attempt)
             except StationError as err:
-                if err.failure not in (Failure.REFUSED, Failure.NOT_SUPPORTED):
+                if not units or err.failure not in (Failure.REFUSED, Failure.NOT_SUPPORTED):
                     raise
-                first = first or err
             else:
-                self.unit = unit
+                self.unit = attempt.unit
                 return attempt
-        assert first is not None  # noqa: S101 - there is at least one unit
-        raise first

@@ -37,6 +37,7 @@ class Timing:
     pong_s: float = 10
     probe_s: float = 3
     quiet_boot_s: float = 5
+    release_s: float = 5
     send_s: float = 10
 
 

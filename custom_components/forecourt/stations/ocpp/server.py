@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from datetime import datetime
 import errno
 from http import HTTPStatus
@@ -161,7 +162,9 @@ class CentralSystem:
     async def remove_station(self, identity: str) -> None:
         """Forget a station; when it comes again it is a stranger."""
         if station := self._stations.pop(identity, None):
-            await station.release()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._timing.release_s):
+                    await station.release()
         self._door.forget(identity)
         if connection := self._connections.get(identity):
             await connection.link.close(WSCloseCode.GOING_AWAY, "station was removed")

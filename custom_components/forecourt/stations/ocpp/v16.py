@@ -110,6 +110,8 @@ class Ocpp16:
     def _take_in(self, station: OcppStation) -> None:
         around = self._around
         self._station = station
+        station.notes.update(self.notes)
+        self._rpc.notes = station.notes
         self._inbox = Inbox16(station, around.events, around.now, self._connected_at, self.notes)
         self._asker.lacks = station.lacks
 
