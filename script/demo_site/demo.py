@@ -6,6 +6,7 @@ import getpass
 import os
 import signal
 import sys
+from typing import Any
 import webbrowser
 
 from . import newcomer
@@ -42,23 +43,26 @@ async def main(*, fresh: bool, speed: float, browser: bool) -> int:
         starting = asyncio.create_task(_start(home, wallbox, ocpp_port, fresh=fresh))
         if not await _before(stop, starting):
             return INTERRUPTED
-        await starting
+        page = home.url + await starting
         place.announce(url=home.url, control_port=wallbox.control_port, station=STATION)
-        _say(_welcome(http_port, ocpp_port, fresh=fresh, speed=speed))
+        _say(_welcome(http_port, ocpp_port, page, fresh=fresh, speed=speed))
         if browser:
-            await _open_browser(home.url)
+            await _open_browser(page)
         code = await _keep_running(home, wallbox, stop)
         _say("\nStopping ...")
     return code
 
 
-async def _start(home: Home, wallbox: Wallbox, ocpp_port: int, *, fresh: bool) -> None:
+async def _start(home: Home, wallbox: Wallbox, ocpp_port: int, *, fresh: bool) -> str:
+    """Start everything and return the path of the page to look at."""
     async with asyncio.TaskGroup() as group:
         group.create_task(home.start())
         group.create_task(wallbox.start())
-    if not fresh:
-        async with home.api() as api:
-            await newcomer.set_up_and_charge(api, wallbox, ocpp_port, CARD)
+    if fresh:
+        return "/config/integrations/dashboard"
+    async with home.api() as api:
+        await newcomer.set_up_and_charge(api, wallbox, ocpp_port, CARD)
+        return await newcomer.outlet_page(api)
 
 
 async def _keep_running(home: Home, wallbox: Wallbox, stop: asyncio.Event) -> int:
@@ -82,7 +86,7 @@ async def _first_end(*processes: Process) -> None:
             task.cancel()
 
 
-async def _before(stop: asyncio.Event, task: asyncio.Task[None]) -> bool:
+async def _before(stop: asyncio.Event, task: asyncio.Task[Any]) -> bool:
     """Wait for the task or for Ctrl-C; say whether the task was done first, or cancel it."""
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
@@ -108,9 +112,11 @@ def _stop_at_ctrl_c(*processes: Process) -> asyncio.Event:
     return stop
 
 
-def _welcome(http_port: int, ocpp_port: int, *, fresh: bool, speed: float) -> str:
+def _welcome(http_port: int, ocpp_port: int, page: str, *, fresh: bool, speed: float) -> str:
     """Say where it is and what there is to do."""
     lines = ["", f"Home Assistant:  http://127.0.0.1:{http_port}   (you are logged in)"]
+    if not fresh:
+        lines.append(f"The charge:      {page}")
     if connection := os.environ.get("SSH_CONNECTION"):
         host = connection.split()[2]
         forward = f"ssh -L {http_port}:127.0.0.1:{http_port} {getpass.getuser()}@{host}"

@@ -138,6 +138,13 @@ async def add_user(api: Api, entry: str, name: str, tap: Callable[[], Awaitable[
     await until(appeared, f"the entities of {name}")
 
 
+async def outlet_page(api: Api) -> str:
+    """Return the path of the page of the outlet."""
+    devices = await api.command("config/device_registry/list")
+    outlet = next(device for device in devices if device["parent_device_id"] is not None)
+    return f"/config/devices/device/{outlet['id']}"
+
+
 async def sessions(api: Api, **filters: Json) -> list[Json]:
     """Return the sessions in the books, newest first."""
     response = await api.action("forecourt.get_sessions", filters, answers=True)

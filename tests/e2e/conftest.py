@@ -87,6 +87,8 @@ async def api(home: Home) -> AsyncIterator[Api]:
 def usual_port_taken() -> Iterator[None]:
     """Have another program listen where stations usually dial."""
     with socket.socket() as other:
+        # The connections of an earlier site may still be fading.
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # If there is one already, so much the better.
         with suppress(OSError):
             other.bind(("", USUAL_PORT))
@@ -136,7 +138,7 @@ async def browser() -> AsyncIterator[Browser]:
 async def screen(home: Home, browser: Browser) -> AsyncIterator[Screen]:
     context = await browser.new_context(
         base_url=home.url,
-        viewport={"width": 1280, "height": 800},
+        viewport={"width": 1280, "height": 900},
         service_workers="block",
         reduced_motion="reduce",
         locale="en-GB",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 import re
 
-from playwright.async_api import ConsoleMessage, Locator, Page
+from playwright.async_api import ConsoleMessage, FloatRect, Locator, Page
 
 # What a text looks like that nobody translated, or that misses a value.
 UNTRANSLATED = re.compile(
@@ -120,13 +120,29 @@ class Screen:
         text: str = await self.page.locator("body").evaluate(TEXT)
         return text
 
-    async def picture(self, name: str) -> None:
-        """Keep what is on the screen, numbered as the story goes; all of it must be words."""
+    async def picture(self, name: str, image: str | None = None, height: int = 900) -> None:
+        """Keep what is on the screen, numbered as the story goes; all of it must be words.
+
+        With the name of an image, the essential part is kept under that name too: the dialog, or
+        of the page the upper part, without what Home Assistant has beside it.
+        """
         self._count += 1
         path = self._folder / f"{self._count:02}-{name}.png"
         await self.page.screenshot(path=path, animations="disabled")
+        if image is not None:
+            await self._image(self._folder / f"images/{image}.png", height)
         wrong = UNTRANSLATED.search(await self.text())
         assert wrong is None, f"{name} shows {wrong}"
+
+    async def _image(self, path: Path, height: int) -> None:
+        dialog = self.page.locator("dialog[open]").last
+        box = await dialog.bounding_box() if await dialog.count() else None
+        if box is None:
+            clip = FloatRect(x=256, y=0, width=1024, height=height)
+        else:
+            x, y, width, height = box["x"], box["y"], box["width"], box["height"]
+            clip = FloatRect(x=x - 24, y=y - 24, width=width + 48, height=height + 48)
+        await self.page.screenshot(path=path, animations="disabled", clip=clip)
 
 
 def number(text: str) -> float:

@@ -32,7 +32,7 @@ async def test_three_questions(screen: Screen, usual_port_taken: None) -> None:
 
 
 async def test_another_port_if_the_usual_one_is_taken(screen: Screen, ocpp_port: int) -> None:
-    await screen.see("Another program uses this port.")
+    await screen.see("Another program uses port 9000.")
     await screen.picture("another-port")
     await screen.fill_number(str(ocpp_port))
     await screen.press("Submit")
@@ -46,7 +46,7 @@ async def test_who_knocks_is_seen_live(screen: Screen, ocpp_port: int) -> None:
     await _knock(f"ws://127.0.0.1:{ocpp_port}", "ocpp2.0.1")
     await screen.see("/steve/CentralSystemService/WALLBOX-7")
     await screen.see(re.compile("Set the wallbox to OCPP 1.6J"))
-    await screen.picture("knocks")
+    await screen.picture("knocks", image="connect")
 
 
 async def _knock(url: str, protocol: str) -> None:
@@ -65,7 +65,7 @@ async def test_a_station_that_dials_in_is_discovered(screen: Screen, wallbox: Wa
     await screen.fill("Name", "Garage")
     await screen.picture("confirm")
     await screen.press("Submit")
-    await screen.see("Garage is added.")
+    await screen.see("Wallbox added: plug in now.")
     await screen.picture("added")
     await screen.press("Close")
     await wallbox.wait_for(registration="Accepted")
@@ -125,30 +125,29 @@ async def test_an_unknown_card_is_refused(screen: Screen, wallbox: Wallbox, api:
     assert (shown["reason"], shown["last4"]) == ("unknown_token", STRANGER[-4:])
 
 
-async def test_the_month_of_a_user(screen: Screen) -> None:
-    await screen.device("Outlet 1")
-    await screen.shows("Session energy", lambda text: number(text) > 0)
-    await screen.device("Anna")
-    await screen.shows("Charging", "Charging")
-    await screen.shows("Energy this month", lambda text: number(text) > 0)
-    await screen.shows("Cost this month", lambda text: number(text) > 0)
-    await screen.picture("user-charging")
-
-
 async def test_energy_and_cost_count_up(screen: Screen) -> None:
     await screen.device("Outlet 1")
-    energy = number(await screen.state("Session energy"))
+    energy = number(await screen.shows("Session energy", lambda text: number(text) > 0))
     cost = number(await screen.state("Session cost"))
     more = number(await screen.shows("Session energy", lambda text: number(text) > energy))
     await screen.shows("Session cost", lambda text: number(text) > cost)
     await screen.shows("Charging power", lambda text: number(text) > 10_000)
     await screen.shows("Session cost", lambda text: abs(number(text) - more * PRICE) < 0.01)
-    await screen.picture("charging")
+    await screen.picture("charging", image="charging")
+
+
+async def test_the_month_of_a_user(screen: Screen) -> None:
+    await screen.device("Anna")
+    await screen.shows("Charging", "Charging")
+    await screen.shows("Energy this month", lambda text: number(text) > 0)
+    await screen.shows("Cost this month", lambda text: number(text) > 0)
+    await screen.picture("user-charging", image="user", height=644)
 
 
 async def test_a_lost_station_is_unavailable_and_its_charge_goes_on(
     screen: Screen, wallbox: Wallbox
 ) -> None:
+    await screen.device("Outlet 1")
     energy = number(await screen.state("Session energy"))
     await wallbox.fault("offline")
     await screen.shows("Status", "Unavailable")
