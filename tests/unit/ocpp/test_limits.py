@@ -167,18 +167,19 @@ async def test_a_station_that_takes_watts_only_is_learned(bench: Bench) -> None:
     await bench.apply(10)
     assert [(limit.amount, limit.unit) for limit in bench.sent] == [
         (10, RateUnit.AMPERE),
-        (6900, RateUnit.WATT),
+        (4140, RateUnit.WATT),
     ]
-    await bench.apply(8)
-    assert bench.amounts == [10, 6900, 5520]
+    bench.limiter.phases[1] = 3
+    await bench.apply(5)
+    assert bench.amounts == [10, 4140, 3450]
 
 
 async def test_a_known_unit_is_the_only_one_tried(bench: Bench) -> None:
     bench.limiter.unit = RateUnit.WATT
     bench.units = {RateUnit.AMPERE}
     with pytest.raises(StationError):
-        await bench.apply(10)
-    assert bench.amounts == [6900]
+        await bench.apply(20)
+    assert bench.amounts == [4600], "one phase until the meter tells"
 
 
 async def test_watts_follow_the_phases_of_the_car(bench: Bench) -> None:
@@ -186,7 +187,10 @@ async def test_watts_follow_the_phases_of_the_car(bench: Bench) -> None:
     await bench.apply(10)
     bench.limiter.phases[1] = 1
     await bench.apply(10)
-    assert bench.amounts == [6900, 2300]
+    bench.later(seconds=10)
+    bench.limiter.phases[1] = 3
+    await bench.apply(10)
+    assert bench.amounts == [4140, 2300, 6900], "enough to begin on three, then what is safe"
 
 
 async def test_another_firmware_is_another_station(bench: Bench) -> None:
@@ -208,11 +212,11 @@ async def test_a_refusal_is_raised_but_not_asked_for_again(bench: Bench) -> None
             await bench.apply(10)
         assert caught.value.failure is Failure.REFUSED
         bench.later(seconds=5)
-    assert bench.amounts == [10, 6900], "in both units, and no more"
+    assert bench.amounts == [10, 4140], "in both units, and no more"
     bench.later(minutes=5)
     bench.refuse = None
     await bench.apply(10)
-    assert bench.amounts == [10, 6900, 10]
+    assert bench.amounts == [10, 4140, 10]
 
 
 async def test_other_values_are_tried_slowly_after_a_refusal(bench: Bench) -> None:
@@ -312,7 +316,7 @@ async def test_where_the_station_as_a_whole_refuses_each_outlet_is_told() -> Non
     bench.units = {RateUnit.WATT}
     await bench.fallback()
     taken = [(limit.evse, limit.amount) for limit in bench.sent]
-    assert taken == [(0, 6), (0, 4140), (1, 6), (1, 4140), (2, 4140)]
+    assert taken == [(0, 6), (0, 1380), (1, 6), (1, 1380), (2, 1380)]
     assert bench.written == [6]
 
 

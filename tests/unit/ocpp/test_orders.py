@@ -258,8 +258,8 @@ async def test_a_station_for_watts_is_learned_over_the_wire(
     peer.answers["SetChargingProfile"] = watts_only
     await peer.start()
     await station.apply(setpoint(now, 10))
-    await station.apply(setpoint(now, 8))
-    assert [limit[1:] for limit in profiles(peer)] == [(10, "A"), (6900, "W"), (5520, "W")]
+    await station.apply(setpoint(now, 0))
+    assert [limit[1:] for limit in profiles(peer)] == [(10, "A"), (4140, "W"), (0, "W")]
 
 
 async def test_a_station_without_profiles_is_not_hammered(

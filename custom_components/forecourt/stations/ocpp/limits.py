@@ -23,6 +23,7 @@ FALLBACK_REFUSED = timedelta(hours=1)
 FALLBACK_WRITES_PER_DAY = 2
 VOLTS = 230
 PHASES = 3
+MIN_CURRENT_A = 6
 
 
 class RateUnit(StrEnum):
@@ -158,8 +159,12 @@ class Limiter:
         """Write it for the station as a whole or, where that is refused, for each EVSE."""
 
         def on(evse: int) -> Callable[[RateUnit], Limit]:
+            # In watts it is for one phase: nobody watches what the next car does with it.
             return lambda unit: Limit(
-                evse=evse, amount=self._amount(evse, current_a, unit), unit=unit, at=self._now()
+                evse=evse,
+                amount=current_a if unit is RateUnit.AMPERE else current_a * VOLTS,
+                unit=unit,
+                at=self._now(),
             )
 
         try:
@@ -173,7 +178,11 @@ class Limiter:
     def _amount(self, evse: int, current_a: int, unit: RateUnit) -> int:
         if unit is RateUnit.AMPERE:
             return current_a
-        return current_a * VOLTS * self.phases.get(evse, PHASES)
+        if (phases := self.phases.get(evse)) is not None:
+            return current_a * VOLTS * phases
+        # A car may draw all of it on one phase. But with less than the minimum of three
+        # phases a three-phase car would not begin, and the meter never tell.
+        return max(current_a, MIN_CURRENT_A * PHASES) * VOLTS if current_a else 0
 
     def _satisfied(self, setpoint: Setpoint, transaction_id: int, now: datetime) -> bool:
         """Whether nothing needs to be sent now."""
