@@ -132,6 +132,7 @@ def _welcome(http_port: int, ocpp_port: int, page: str, *, fresh: bool, speed: f
             "3. Charge:",
             "     script/demo plug",
             f"     script/demo tap {CARD}",
+            "   script/demo unplug ends it, script/demo fault lists what can go wrong.",
         ]
     else:
         lines += [
@@ -140,9 +141,9 @@ def _welcome(http_port: int, ocpp_port: int, page: str, *, fresh: bool, speed: f
             f"  script/demo tap {CARD}    ends the charge; once more: begins one",
             "  script/demo tap 0BAD0BAD      a card that nobody knows",
             "  script/demo unplug            and: script/demo plug",
+            "  script/demo fault             lists what can go wrong",
         ]
     lines += [
-        "  script/demo fault             lists what can go wrong",
         "",
         f"The car charges {speed:g} times faster than a real one (--speed). Ctrl-C ends the demo.",
     ]
