@@ -120,14 +120,21 @@ async def test_a_station_that_takes_one_unit_only(
         await box.plug(1, "family")
         await box.tap(CARD)
         await until(lambda: station.transactions)
-        await station.apply(
-            Setpoint(
-                evse=EVSE,
-                current_a=8,
-                valid_until=now() + timedelta(seconds=300),
-                reason=LimitReason.MAIN_FUSE,
+
+        async def apply() -> None:
+            await station.apply(
+                Setpoint(
+                    evse=EVSE,
+                    current_a=8,
+                    valid_until=now() + timedelta(seconds=300),
+                    reason=LimitReason.MAIN_FUSE,
+                )
             )
-        )
+
+        await apply()
+        await until(lambda: station.limiter.phases)
+        now.ahead += timedelta(seconds=10)
+        await apply()
         await until(lambda: box.connector(1).evse.currents_a[0] > 7)
         assert box.connector(1).evse.currents_a[0] <= 8.1
 
