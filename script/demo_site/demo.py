@@ -12,12 +12,10 @@ import webbrowser
 from . import newcomer
 from .home import RESTART_CODE, Home
 from .place import Place
-from .ports import free_port
+from .ports import HTTP_PORT, OCPP_PORT, claim_port
 from .process import Process
 from .wallbox import Wallbox
 
-HTTP_PORT = 8123
-OCPP_PORT = 9000
 STATION = "DEMO-1"
 CARD = "04A1B2C3D4"
 
@@ -26,13 +24,12 @@ INTERRUPTED = 130
 
 async def main(*, fresh: bool, speed: float, browser: bool) -> int:
     """Run a demo and return the exit code."""
-    http_port = free_port(HTTP_PORT)
-    ocpp_port = free_port(OCPP_PORT, {http_port})
+    http_port, ocpp_port = claim_port(HTTP_PORT), claim_port(OCPP_PORT)
     async with AsyncExitStack() as stack:
         place = stack.enter_context(Place.claim("fresh" if fresh else "demo"))
         home = Home(place.folder, http_port)
         wallbox = Wallbox(
-            *(place.folder, STATION, f"ws://127.0.0.1:{ocpp_port}", "--speed", str(speed)),
+            *(place.folder, STATION, ocpp_port, "--speed", str(speed)),
             *("--vendor", "Forecourt", "--model", "Demo wallbox"),
         )
         stop = _stop_at_ctrl_c(home.process, wallbox.process)
@@ -40,7 +37,7 @@ async def main(*, fresh: bool, speed: float, browser: bool) -> int:
         stack.push_async_callback(wallbox.process.stop)
         _say("Starting Home Assistant ...")
         home.prepare()
-        starting = asyncio.create_task(_start(home, wallbox, ocpp_port, fresh=fresh))
+        starting = asyncio.create_task(_start(home, wallbox, fresh=fresh))
         if not await _before(stop, starting):
             return INTERRUPTED
         page = home.url + await starting
@@ -53,7 +50,7 @@ async def main(*, fresh: bool, speed: float, browser: bool) -> int:
     return code
 
 
-async def _start(home: Home, wallbox: Wallbox, ocpp_port: int, *, fresh: bool) -> str:
+async def _start(home: Home, wallbox: Wallbox, *, fresh: bool) -> str:
     """Start everything and return the path of the page to look at."""
     async with asyncio.TaskGroup() as group:
         group.create_task(home.start())
@@ -61,7 +58,7 @@ async def _start(home: Home, wallbox: Wallbox, ocpp_port: int, *, fresh: bool) -
     if fresh:
         return "/config/integrations/dashboard"
     async with home.api() as api:
-        await newcomer.set_up_and_charge(api, wallbox, ocpp_port, CARD)
+        await newcomer.set_up_and_charge(api, wallbox, CARD)
         return await newcomer.outlet_page(api)
 
 
@@ -125,7 +122,7 @@ def _welcome(http_port: int, ocpp_port: int, page: str, *, fresh: bool, speed: f
         lines += [
             "",
             "1. Settings, Devices & services, Add integration: Forecourt. The station dials",
-            f"   port {ocpp_port}; it shows up as discovered, without you doing anything.",
+            f"   port {ocpp_port} of this machine and shows up as discovered, all by itself.",
             "2. Add the station. On Forecourt's page, add a user with a card, which you tap",
             "   here, in another terminal:",
             f"     script/demo tap {CARD}",

@@ -4,9 +4,11 @@ Every answer goes the way of the frontend's own; nothing is written into Home As
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from .api import Api
+from .ports import OCPP_PORT, held
 from .waiting import until
 from .wallbox import Wallbox
 
@@ -71,13 +73,23 @@ class Dialog:
             raise DialogError(f"expected {step}, but the dialog shows {shown}")
 
 
-async def add_site(api: Api, name: str, ocpp_port: int) -> str:
-    """Add Forecourt, for known cards only, and return the id of its entry."""
+async def add_site(api: Api, name: str, port: int) -> str:
+    """Add Forecourt, for known cards only, and return the id of its entry.
+
+    It is asked for a port only if the usual one is taken.
+    """
     dialog = await Dialog.begin(api, FLOWS, handler="forecourt", show_advanced_options=False)
-    await dialog.answer("user", name=name, main_fuse_a=MAIN_FUSE_A, access="known")
-    if dialog.shown.get("step_id") == "port":
-        # Somebody else has the usual one.
-        await dialog.answer("port", port=ocpp_port)
+    with held(OCPP_PORT) if port != OCPP_PORT else nullcontext():
+        await dialog.answer("user", name=name, main_fuse_a=MAIN_FUSE_A, access="known")
+
+    async def listening() -> bool | None:
+        # Another run may be holding the usual port at this moment.
+        if dialog.shown.get("step_id") == "port":
+            with suppress(DialogError):
+                await dialog.answer("port", port=port)
+        return dialog.shown.get("step_id") != "port" or None
+
+    await until(listening, f"port {port}")
     dialog.expect("create_entry")
     entry: str = dialog.shown["result"]["entry_id"]
     if following := dialog.shown.get("next_flow"):
@@ -102,17 +114,15 @@ async def set_price(api: Api, entry: str) -> None:
     dialog.expect("create_entry")
 
 
-async def confirm_station(api: Api, name: str) -> None:
-    """Add the station that was discovered."""
+async def confirm_station(api: Api, station: str, name: str) -> None:
+    """Add this station, which was discovered, under a name."""
 
     async def discovered() -> Json:
         flows = await api.command("config_entries/flow/progress")
-        ours = [flow for flow in flows if flow["handler"] == "forecourt"]
-        return next(
-            (flow for flow in ours if flow["context"]["source"] == "integration_discovery"), None
-        )
+        titles = [(flow["context"].get("title_placeholders", {}), flow) for flow in flows]
+        return next((flow for title, flow in titles if station in title.get("name", "")), None)
 
-    flow = await until(discovered, "a discovered station")
+    flow = await until(discovered, f"the discovery of {station}")
     dialog = Dialog(api, FLOWS, await api.get(f"{FLOWS}/{flow['flow_id']}"))
     await dialog.answer("discovered", name=name, max_current_a=MAX_CURRENT_A)
     dialog.expect("wallbox_added")
@@ -152,11 +162,11 @@ async def sessions(api: Api, **filters: Json) -> list[Json]:
     return found
 
 
-async def set_up_and_charge(api: Api, wallbox: Wallbox, ocpp_port: int, card: str) -> None:
+async def set_up_and_charge(api: Api, wallbox: Wallbox, card: str) -> None:
     """Bring a new house to where Anna's car charges."""
-    entry = await add_site(api, "Home", ocpp_port)
+    entry = await add_site(api, "Home", wallbox.port)
     await set_price(api, entry)
-    await confirm_station(api, "Garage")
+    await confirm_station(api, wallbox.identity, "Garage")
     await wallbox.wait_for(registration="Accepted")
     await add_user(api, entry, "Anna", lambda: wallbox.tap(card))
     await wallbox.plug()

@@ -18,7 +18,7 @@ from .api import Api
 from .compare import Ledger, compare, read_ledger
 from .home import Home
 from .place import Place
-from .ports import free_port
+from .ports import HTTP_PORT, OCPP_PORT, claim_port
 from .waiting import until
 from .wallbox import Wallbox
 
@@ -116,13 +116,11 @@ class SmokeRun:
 
     def __init__(self, plan: Plan, result: Result, folder: Path) -> None:
         """Prepare a run in an empty folder."""
-        http_port = free_port(8123)
-        self.ocpp_port = free_port(9000, {http_port})
         self.plan = plan
         self.result = result
-        self.home = Home(folder, http_port, "Smoke run")
+        self.home = Home(folder, claim_port(HTTP_PORT), "Smoke run")
         self.wallbox = Wallbox(
-            *(folder, plan.station, f"ws://127.0.0.1:{self.ocpp_port}"),
+            *(folder, plan.station, claim_port(OCPP_PORT)),
             *("--speed", str(SPEED), "--seed", str(result.seed)),
         )
 
@@ -154,9 +152,9 @@ class SmokeRun:
     async def set_up(self, api: Api) -> str:
         """Add the site, the station that dialled in, and a user with a card."""
         self.result.price = Decimal((await api.states())[newcomer.PRICE_ENTITY]["state"])
-        entry = await newcomer.add_site(api, "Smoke run", self.ocpp_port)
+        entry = await newcomer.add_site(api, "Smoke run", self.wallbox.port)
         await newcomer.set_price(api, entry)
-        await newcomer.confirm_station(api, "Garage")
+        await newcomer.confirm_station(api, self.plan.station, "Garage")
         await self.wallbox.wait_for(registration="Accepted")
         await newcomer.add_user(api, entry, USER, lambda: self.wallbox.tap(self.plan.card))
         _say(f"The station is confirmed, {USER} has a card")

@@ -21,9 +21,11 @@ class WallboxError(Exception):
 class Wallbox:
     """One simulated station and the hand that plugs, taps and breaks it."""
 
-    def __init__(self, folder: Path, identity: str, url: str, *options: str) -> None:
-        """Describe it; `options` are further arguments of the simulator."""
+    def __init__(self, folder: Path, identity: str, port: int, *options: str) -> None:
+        """Describe one that dials this port; `options` are further arguments of the simulator."""
         self.identity = identity
+        self.port = port
+        url = f"ws://127.0.0.1:{port}"
         self.process = Process(
             *(sys.executable, "-m", "simulator", "--station", identity, "--url", url, *options),
             log=folder / "simulator.log",

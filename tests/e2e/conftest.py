@@ -5,9 +5,7 @@ kept in .cache/e2e, for people to look at.
 """
 
 from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import suppress
 import shutil
-import socket
 
 from playwright.async_api import Browser, async_playwright
 import pytest
@@ -16,7 +14,7 @@ import pytest_asyncio
 from script.demo_site.api import Api
 from script.demo_site.home import Home
 from script.demo_site.place import Place
-from script.demo_site.ports import free_port
+from script.demo_site.ports import HTTP_PORT, OCPP_PORT, claim_port, held
 from script.demo_site.process import ROOT
 from script.demo_site.wallbox import Wallbox
 
@@ -25,7 +23,6 @@ from .screen import Screen
 SCREENSHOTS = ROOT / ".cache/e2e"
 STATION = "GARAGE-1"
 SPEED = 60
-USUAL_PORT = 9000
 
 BROKEN = pytest.StashKey[bool]()
 FAILED = pytest.StashKey[dict[str, str]]()
@@ -67,7 +64,7 @@ async def place() -> AsyncIterator[Place]:
 
 @session_fixture
 async def home(place: Place) -> AsyncIterator[Home]:
-    home = Home(place.folder, free_port(8123), name="Home")
+    home = Home(place.folder, claim_port(HTTP_PORT), name="Home")
     home.prepare()
     try:
         await home.start()
@@ -86,26 +83,20 @@ async def api(home: Home) -> AsyncIterator[Api]:
 @pytest.fixture(scope="session")
 def usual_port_taken() -> Iterator[None]:
     """Have another program listen where stations usually dial."""
-    with socket.socket() as other:
-        # The connections of an earlier site may still be fading.
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # If there is one already, so much the better.
-        with suppress(OSError):
-            other.bind(("", USUAL_PORT))
-            other.listen()
+    with held(OCPP_PORT):
         yield
 
 
-@session_fixture
-async def ocpp_port(home: Home, usual_port_taken: None) -> int:
-    return free_port(USUAL_PORT, {home.port})
+@pytest.fixture(scope="session")
+def ocpp_port(usual_port_taken: None) -> int:
+    return claim_port(OCPP_PORT)
 
 
 @session_fixture
 async def wallbox(place: Place, ocpp_port: int) -> AsyncIterator[Wallbox]:
     """Return a station that is not switched on yet."""
     wallbox = Wallbox(
-        *(place.folder, STATION, f"ws://127.0.0.1:{ocpp_port}", "--speed", str(SPEED)),
+        *(place.folder, STATION, ocpp_port, "--speed", str(SPEED)),
         *("--vendor", "Virtual", "--model", "Wallbox 11"),
     )
     try:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 import re
 
-from playwright.async_api import ConsoleMessage, FloatRect, Locator, Page
+from playwright.async_api import ConsoleMessage, Error, FloatRect, Locator, Page
 
 # What a text looks like that nobody translated, or that misses a value.
 UNTRANSLATED = re.compile(
@@ -56,7 +56,13 @@ class Screen:
 
     async def open(self, path: str) -> None:
         """Go to an address and wait until Home Assistant is on the screen."""
-        await self.page.goto(path)
+        try:
+            await self.page.goto(path)
+        except Error as error:
+            # A dialog that closes goes back in the browser's history, a moment later.
+            if "ERR_ABORTED" not in str(error):
+                raise
+            await self.page.goto(path)
         await self.page.locator("#ha-launch-screen").wait_for(state="detached")
 
     async def press(self, name: str, within: Locator | None = None) -> None:

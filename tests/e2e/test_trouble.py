@@ -23,7 +23,7 @@ async def site(api: Api, wallbox: Wallbox, ocpp_port: int) -> None:
     if not entries:
         await wallbox.start()
         await newcomer.add_site(api, "Home", ocpp_port)
-        await newcomer.confirm_station(api, "Garage")
+        await newcomer.confirm_station(api, wallbox.identity, "Garage")
     await wallbox.wait_for(registration="Accepted")
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from script.demo_site import hand
 from script.demo_site.__main__ import parse
-from script.demo_site.ports import free_port
+from script.demo_site.ports import claim_port
 from simulator import ControlServer, Ocpp16Station, StationConfig
 from simulator.client import ControlError
 
@@ -15,7 +15,7 @@ type Do = Callable[..., Awaitable[int]]
 @pytest.fixture
 async def do(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Do]:
     """Return what runs a command of script/demo at a station that reaches nobody."""
-    url = f"ws://127.0.0.1:{free_port(20_000)}"
+    url = f"ws://127.0.0.1:{claim_port(20_000)}"
     station = Ocpp16Station(StationConfig("SIM-1"), url)
     async with ControlServer({"SIM-1": station}, station.clock) as control, station:
         monkeypatch.setattr(hand, "running", lambda: {"control_port": control.port})
@@ -78,7 +78,7 @@ def test_without_a_demo(
 def test_with_a_demo_that_does_not_answer(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(hand, "running", lambda: {"control_port": free_port(20_000)})
+    monkeypatch.setattr(hand, "running", lambda: {"control_port": claim_port(20_000)})
     assert hand.run(parse(["state"])) == 1
     assert "does not answer" in capsys.readouterr().err
 

@@ -1,11 +1,7 @@
 import json
 from pathlib import Path
-import socket
-
-import pytest
 
 from script.demo_site.place import Place, running
-from script.demo_site.ports import free_port, is_free
 
 
 def test_a_folder_belongs_to_one_run_at_a_time(tmp_path: Path) -> None:
@@ -43,27 +39,3 @@ def test_what_was_killed_does_not_run(tmp_path: Path) -> None:
     # Nobody was left to take this away.
     (tmp_path / "demo/running.json").write_text(json.dumps({"control_port": 1}))
     assert running(tmp_path) is None
-
-
-@pytest.fixture
-def taken() -> socket.socket:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        yield listening
-
-
-def test_a_port_in_use_is_skipped(taken: socket.socket) -> None:
-    port = taken.getsockname()[1]
-    assert not is_free(port)
-    assert free_port(port) > port
-
-
-def test_a_port_that_is_promised_is_skipped() -> None:
-    port = free_port(20_000)
-    assert free_port(port, {port}) > port
-
-
-def test_there_is_an_end_of_ports() -> None:
-    with pytest.raises(OSError, match="no free port"):
-        free_port(65_535, {65_535})
