@@ -239,11 +239,15 @@ def test_every_issue_has_its_strings_and_none_is_left_over() -> None:
     assert not unused, f"never raised: {sorted(unused)}"
 
 
+def _source(platform: str) -> str:
+    modules = sorted(INTEGRATION.glob(f"{platform}*.py"))
+    return "\n".join(module.read_text("utf-8") for module in modules)
+
+
 def _entity_keys(platform: str) -> set[str]:
-    """Return the translation keys that a platform module gives its entities."""
-    module = ast.parse((INTEGRATION / f"{platform}.py").read_text("utf-8"))
+    """Return the translation keys that the modules of a platform give its entities."""
     keys: set[str] = set()
-    for node in ast.walk(module):
+    for node in ast.walk(ast.parse(_source(platform))):
         named = isinstance(node, ast.keyword) and node.arg == "translation_key"
         assigned = isinstance(node, ast.Assign) and any(
             getattr(target, "id", getattr(target, "attr", "")) == "_attr_translation_key"
@@ -262,8 +266,9 @@ def test_every_entity_has_a_name_and_an_icon(platform: str) -> None:
     assert keys <= set(entities), f"without name: {sorted(keys - set(entities))}"
     assert set(entities) <= _entity_keys(platform), "names of entities that are no more"
     classless = set(entities) - set(ICONS["entity"].get(platform, {}))
-    source = (INTEGRATION / f"{platform}.py").read_text("utf-8")
-    assert not classless or "device_class" in source, f"without icon: {sorted(classless)}"
+    assert not classless or "device_class" in _source(platform), (
+        f"without icon: {sorted(classless)}"
+    )
     assert set(ICONS["entity"].get(platform, {})) <= set(entities), "icons of entities no more"
 
 
