@@ -100,7 +100,7 @@ async def main(seed: int, begun: float) -> int:
     """Do the run, print what was measured as the last line, and return the exit code."""
     result = Result(seed)
     try:
-        with Place.claim(f"smoke-{seed}") as place:
+        with Place.claim("smoke") as place:
             await SmokeRun(Plan.of(seed), result, place.folder).run(begun)
     except Exception as error:  # noqa: BLE001 - whatever it was, the run has failed
         result.failures.append(f"{type(error).__name__}: {error}")

@@ -1,11 +1,13 @@
 from copy import deepcopy
 from decimal import Decimal
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from script.demo_site.compare import Ledger
+from script.demo_site.place import Place
 from script.demo_site.smoke import MEASURED, Plan, Result, SmokeRun, main
 
 
@@ -20,7 +22,7 @@ def test_the_seed_fixes_what_happens() -> None:
 
 
 @pytest.fixture
-def run(tmp_path: Any) -> SmokeRun:
+def run(tmp_path: Path) -> SmokeRun:
     """Return a run that measured what is right."""
     result = Result(
         1,
@@ -133,8 +135,11 @@ def test_what_is_wrong_is_said(
 
 
 async def test_a_run_that_breaks_off_tells_what_it_knows(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    claim = Place.claim
+    monkeypatch.setattr(Place, "claim", lambda name: claim(name, tmp_path))
+
     async def run(self: SmokeRun, begun: float) -> None:
         self.result.setup_s = 1.5
         raise OSError("no power")
