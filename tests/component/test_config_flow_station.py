@@ -91,6 +91,16 @@ async def test_where_to_dial_with_a_certificate(
     assert "\nwss://home.example:8443/api/forecourt/ocpp/\n" in dialog.placeholders["encrypted"]
 
 
+async def test_a_name_that_wallboxes_cannot_resolve_is_not_offered(
+    hass: HomeAssistant, site: MockConfigEntry, desk: Desk
+) -> None:
+    await async_process_ha_core_config(hass, {"internal_url": "https://homeassistant.local:8123"})
+
+    dialog = await connect_screen(desk, site)
+
+    assert dialog.placeholders["encrypted"] == ""
+
+
 async def test_where_to_dial_without_a_network(
     site: MockConfigEntry, port: int, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

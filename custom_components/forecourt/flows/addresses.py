@@ -35,5 +35,8 @@ def _encrypted(hass: HomeAssistant) -> str | None:
         url = get_url(hass, require_ssl=True, allow_cloud=False, allow_ip=False)
     except NoURLAvailableError:
         return None
+    if url.endswith(".local") or ".local:" in url:
+        # Found by multicast, which hardly any wallbox asks.
+        return None
     path = URL.removesuffix("{identity}")
     return f"wss://{url.removeprefix('https://')}{path}"
