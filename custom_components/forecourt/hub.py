@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from itertools import count
 import logging
 from pathlib import Path
 
@@ -41,6 +40,7 @@ from .core.model.station import StationInfo
 from .core.model.token import Access, Token, User
 from .devices import forget_persons, register_site, register_user
 from .ledger import Ledger
+from .offers import Offers
 from .price import PriceFeed
 from .site import Site, SiteSettings
 from .site.signal import Signal
@@ -52,8 +52,8 @@ _LOGGER = logging.getLogger(__name__)
 
 ISSUE_DEFAULT_USER_MISSING = "default_user_missing"
 ISSUE_LEDGER_NOT_WRITABLE = "ledger_not_writable"
+ISSUE_PORT_FORBIDDEN = "port_forbidden"
 ISSUE_PORT_IN_USE = "port_in_use"
-ISSUE_TOKEN_OFFER = "token_offer"  # noqa: S105 - the name of an issue
 
 type ForecourtConfigEntry = ConfigEntry[Hub]
 
@@ -93,6 +93,7 @@ class Hub:
             on_fallback_written=memory.remember_fallback,
         )
         self.price = PriceFeed(hass, self.site)
+        self.offers = Offers(hass)
         self.coordinators: dict[str, StationCoordinator] = {}
         self.usage = UsageCoordinator(hass, entry, self.site)
         self.private = _is_private(entry)
@@ -102,8 +103,6 @@ class Hub:
         self.users_changed = Signal[None]()
         self.privacy_changed = Signal[bool]()
         self._names: dict[str, str] = {}
-        self._offers: dict[int, tuple[Token, str]] = {}
-        self._offer_numbers = count(1)
         self._stop_serving: Callable[[], None] | None = None
         self._running: asyncio.Task[None] | None = None
         self._disconnect: list[Callable[[], None]] = []
@@ -147,8 +146,7 @@ class Hub:
         for disconnect in self._disconnect:
             disconnect()
         self._disconnect.clear()
-        for number in list(self._offers):
-            self.drop_offer(number)
+        self.offers.clear()
         await self.usage.async_shutdown()
         self.price.close()
         await self.central.stop()
@@ -159,7 +157,6 @@ class Hub:
     async def sync_settings(self) -> None:
         """Take over the options of the entry."""
         self._take_settings()
-        await self.price.follow(self.entry.options)
         self.site.controller.wake()
         private = _is_private(self.entry)
         if private != self.private:
@@ -169,6 +166,8 @@ class Hub:
             else:
                 await self.usage.async_refresh()
             self.privacy_changed.send(private)
+        # Last, since the books may not take it.
+        await self.price.follow(self.entry.options)
 
     async def sync_users(self) -> None:
         """Take over the users of the entry and their tokens."""
@@ -182,15 +181,8 @@ class Hub:
             for subentry in self.entry.get_subentries_of_type(SUBENTRY_USER)
         ]
         ids = {user.id for user in users}
-        await self.vault.keep_users(ids)
-        known = await self.ledger.users()
-        for user in users:
-            await self.ledger.remember_user(user.id, user.name)
-        for user_id, ledger_user in known.items():
-            if user_id not in ids and ledger_user.deactivated_at is None:
-                await self.ledger.deactivate_user(user_id, dt_util.utcnow())
         new = ids - set(self.site.members.users)
-        self._names = {user_id: ledger_user.name for user_id, ledger_user in known.items()}
+        await self.vault.keep_users(ids)
         self._names |= {user.id: user.name for user in users}
         self.site.set_members(users, self.vault.tokens)
         self._take_settings()
@@ -200,6 +192,18 @@ class Hub:
                 if subentry.data[CONF_USER_ID] in new:
                     self.user_added.send(subentry)
         self.users_changed.send(None)
+        # Last, since the disk may not take it: a card that was taken away opens no more even then.
+        await self._book_users(users)
+
+    async def _book_users(self, users: list[User]) -> None:
+        """Have the books know the users; learn from them the names of former ones."""
+        known = await self.ledger.users()
+        self._names = {user_id: user.name for user_id, user in known.items()} | self._names
+        for user in users:
+            await self.ledger.remember_user(user.id, user.name)
+        for user_id in set(known) - {user.id for user in users}:
+            if known[user_id].deactivated_at is None:
+                await self.ledger.deactivate_user(user_id, dt_util.utcnow())
 
     def _take_settings(self) -> None:
         """Take over what the owner decided, as far as those it is about exist."""
@@ -287,48 +291,14 @@ class Hub:
         await self.vault.remove_token(token)
         await self.sync_users()
 
-    @callback
-    def offer_token(self, token: Token, user_id: str, evse: EvseId) -> None:
-        """Ask the owner whether a card that was shown shall be given to a user.
-
-        The card waits in memory only: a restart is a no.
-        """
-        for number, (offered, _) in list(self._offers.items()):
-            if offered == token:
-                self.drop_offer(number)
-        number = next(self._offer_numbers)
-        self._offers[number] = (token, user_id)
-        ir.async_create_issue(
-            self.hass,
-            DOMAIN,
-            f"{ISSUE_TOKEN_OFFER}_{number}",
-            data={"offer": number},
-            is_fixable=True,
-            severity=ir.IssueSeverity.WARNING,
-            translation_key=ISSUE_TOKEN_OFFER,
-            translation_placeholders={
-                "last4": token.last4,
-                "evse": self.evse_name(evse),
-                "user": self.user_name(user_id) or "",
-            },
-        )
-
     async def accept_offer(self, number: int) -> bool:
         """Give an offered card to its user; return whether that was still possible."""
-        token, user_id = self._offers.get(number, (None, None))
-        self.drop_offer(number)
+        offer = self.offers.take(number)
         members = self.site.members
-        if token is None or members.user(user_id) is None or token in members.tokens:
+        if offer is None or members.user(offer.user_id) is None or offer.token in members.tokens:
             return False
-        assert user_id is not None  # noqa: S101 - nobody was no member
-        await self.enrol(token, user_id)
+        await self.enrol(offer.token, offer.user_id)
         return True
-
-    @callback
-    def drop_offer(self, number: int) -> None:
-        """Forget an offered card."""
-        self._offers.pop(number, None)
-        ir.async_delete_issue(self.hass, DOMAIN, f"{ISSUE_TOKEN_OFFER}_{number}")
 
     @callback
     def _evse_changed(self, evse: EvseId) -> None:
@@ -357,19 +327,22 @@ class Hub:
         port = self.entry.data[CONF_PORT]
         try:
             await self.central.start(None, port)
-        except PortInUseError:
+        except (PortInUseError, PermissionError) as error:
             # Stations that dial Home Assistant's own port, and everything else, go on.
+            taken = isinstance(error, PortInUseError)
+            issue = ISSUE_PORT_IN_USE if taken else ISSUE_PORT_FORBIDDEN
             ir.async_create_issue(
                 self.hass,
                 DOMAIN,
-                ISSUE_PORT_IN_USE,
+                issue,
                 is_fixable=False,
                 severity=ir.IssueSeverity.ERROR,
-                translation_key=ISSUE_PORT_IN_USE,
+                translation_key=issue,
                 translation_placeholders={"port": str(port)},
             )
         else:
             ir.async_delete_issue(self.hass, DOMAIN, ISSUE_PORT_IN_USE)
+            ir.async_delete_issue(self.hass, DOMAIN, ISSUE_PORT_FORBIDDEN)
 
     @callback
     def _ledger_trouble(self, trouble: str | None) -> None:

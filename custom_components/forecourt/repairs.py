@@ -5,9 +5,7 @@ from typing import Any
 from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import AbortFlow
-from homeassistant.helpers import issue_registry as ir
 
-from .const import DOMAIN
 from .flows.adding import site_entry
 from .flows.running import running_hub
 from .hub import Hub
@@ -22,13 +20,18 @@ class TokenOfferFlow(RepairsFlow):
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
         """Ask whether to give it."""
-        issue = ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id)
-        if issue is None:
+        hub = self._hub
+        offer = hub.offers.get(self._offer)
+        if offer is None:
             return self.async_abort(reason="offer_over")
         return self.async_show_menu(
             step_id="init",
             menu_options=["accept", "refuse"],
-            description_placeholders=issue.translation_placeholders,
+            description_placeholders={
+                "last4": offer.token.last4,
+                "evse": hub.evse_name(offer.evse),
+                "user": hub.user_name(offer.user_id) or "",
+            },
         )
 
     async def async_step_accept(
@@ -43,7 +46,7 @@ class TokenOfferFlow(RepairsFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> RepairsFlowResult:
         """Forget the card."""
-        self._hub.drop_offer(self._offer)
+        self._hub.offers.take(self._offer)
         return self.async_create_entry(data={})
 
     @property

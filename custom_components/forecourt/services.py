@@ -32,6 +32,7 @@ from .core.model.token import User
 from .devices import evse_of, station_of
 from .errors import explained, invalid
 from .hub import ForecourtConfigEntry, Hub
+from .offers import Offer
 
 SERVICE_START_SESSION = "start_session"
 SERVICE_STOP_SESSION = "stop_session"
@@ -48,6 +49,14 @@ ATTR_USER = "user"
 DEFAULT_LIMIT = 100
 
 EVSE_SCHEMA = vol.Schema({vol.Required(ATTR_DEVICE_ID): cv.string})
+
+
+def _utc(value: Any) -> datetime:
+    """Return a time that was given, in Home Assistant's zone if it has none."""
+    try:
+        return dt_util.as_utc(cv.datetime(value))
+    except OverflowError as error:
+        raise vol.Invalid("The time is too far away") from error
 
 
 @callback
@@ -94,8 +103,8 @@ def async_setup_services(hass: HomeAssistant) -> None:
             {
                 vol.Optional(ATTR_USER): cv.string,
                 vol.Optional(ATTR_DEVICE_ID): cv.string,
-                vol.Optional(ATTR_START): cv.datetime,
-                vol.Optional(ATTR_END): cv.datetime,
+                vol.Optional(ATTR_START): _utc,
+                vol.Optional(ATTR_END): _utc,
                 vol.Optional(ATTR_LIMIT, default=DEFAULT_LIMIT): cv.positive_int,
             }
         ),
@@ -142,7 +151,7 @@ async def _enrol_token(call: ServiceCall) -> ServiceResponse:
         if caller.admin and owner is not None:
             raise invalid("token_taken_by", user=owner)
         raise invalid("token_taken")
-    hub.offer_token(shown.token, user.id, evse)
+    hub.offers.add(Offer(token=shown.token, user_id=user.id, evse=evse))
     return {"last4": shown.token.last4}
 
 
@@ -163,8 +172,8 @@ async def _get_sessions(call: ServiceCall) -> ServiceResponse:
         sessions = await hub.ledger.sessions(
             user_id=user_id,
             station_id=evse.station_id if evse else None,
-            start=_utc(call.data.get(ATTR_START)),
-            end=_utc(call.data.get(ATTR_END)),
+            start=call.data.get(ATTR_START),
+            end=call.data.get(ATTR_END),
             # The ledger knows stations only; what is of other outlets is left out below.
             limit=None if evse else limit,
         )
@@ -276,10 +285,6 @@ def _evse(call: ServiceCall) -> tuple[Hub, EvseId]:
     if evse is None or evse not in hub.site.board:
         raise invalid("unknown_device")
     return hub, evse
-
-
-def _utc(at: datetime | None) -> datetime | None:
-    return None if at is None else dt_util.as_utc(at)
 
 
 def _iso(at: datetime | None) -> str | None:

@@ -258,7 +258,7 @@ async def test_a_card_is_offered_and_given(
     assert issue is not None
     assert issue.is_fixable
     assert issue.data == {"offer": 2}
-    assert issue.translation_placeholders == {"last4": "E5F6", "evse": "Garage", "user": "Anna"}
+    assert issue.translation_placeholders is None
 
     hub = hass.config_entries.async_entries(DOMAIN)[0].runtime_data
     assert await hub.accept_offer(2)
@@ -274,7 +274,7 @@ async def test_an_offer_can_be_turned_down_or_come_too_late(
     [entry] = hass.config_entries.async_entries(DOMAIN)
     hub = entry.runtime_data
     await enrol(hass, wallbox, passing_time, STRANGE_CARD)
-    hub.drop_offer(1)
+    hub.offers.take(1)
     assert not ir.async_get(hass).issues
     await enrol(hass, wallbox, passing_time, STRANGE_CARD)
     [ben] = [s for s in entry.subentries.values() if s.title == "Ben"]
@@ -339,6 +339,9 @@ async def test_sessions(hass: HomeAssistant, wallbox: Ocpp16Station, passing_tim
     local = dt_util.as_local(between).replace(tzinfo=None)
     assert await users(end=local.isoformat()) == ["Anna"]
     assert await users(device_id=device(hass), limit=1) == ["Ben"]
+    for time in ("9999-12-31 23:59:59", "yesterday"):
+        with pytest.raises(vol.Invalid):
+            await users(start=time)
     await refused(hass, "unknown_user", "get_sessions", user="Dora")
 
     anna = login_of(hass, "person.anna")

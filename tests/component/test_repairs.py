@@ -1,15 +1,23 @@
 """Issues that an administrator can put right with a click."""
 
+from http import HTTPStatus
+import json
+
 from homeassistant.components.repairs import repairs_flow_manager
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import (
+    ClientSessionGenerator,
+    WebSocketGenerator,
+)
 
 from custom_components.forecourt.const import DOMAIN
 from custom_components.forecourt.core.model.ids import EvseId
 from custom_components.forecourt.core.model.token import Token
+from custom_components.forecourt.offers import Offer
 
 from .conftest import ANNA, BEN, CARD_OF_ANNA, STATION, STRANGE_CARD, SetUp
 from .dialogs import STRINGS, Dialog
@@ -22,7 +30,9 @@ async def site(hass: HomeAssistant, set_up_site: SetUp) -> MockConfigEntry:
     """Return a site where a card is offered to Anna."""
     assert await async_setup_component(hass, "repairs", {})
     entry = await set_up_site()
-    entry.runtime_data.offer_token(Token(STRANGE_CARD), ANNA, EvseId(STATION, 1))
+    entry.runtime_data.offers.add(
+        Offer(token=Token(STRANGE_CARD), user_id=ANNA, evse=EvseId(STATION, 1))
+    )
     return entry
 
 
@@ -54,6 +64,27 @@ async def test_accept(hass: HomeAssistant, site: MockConfigEntry, fix: Dialog) -
     assert not offered(hass)
 
 
+async def test_who_may_not_fix_it_learns_no_name_and_no_digit(
+    hass: HomeAssistant,
+    site: MockConfigEntry,
+    hass_ws_client: WebSocketGenerator,
+    hass_client: ClientSessionGenerator,
+    hass_read_only_access_token: str,
+) -> None:
+    websocket = await hass_ws_client(hass, hass_read_only_access_token)
+    await websocket.send_json_auto_id({"type": "repairs/list_issues"})
+    told = await websocket.receive_json()
+    assert [issue["issue_id"] for issue in told["result"]["issues"]] == [OFFER]
+    for secret in ("Anna", "E5F6"):
+        assert secret not in json.dumps(told)
+
+    browser = await hass_client(hass_read_only_access_token)
+    answer = await browser.post(
+        "/api/repairs/issues/fix", json={"handler": DOMAIN, "issue_id": OFFER}
+    )
+    assert answer.status == HTTPStatus.UNAUTHORIZED
+
+
 async def test_refuse(hass: HomeAssistant, site: MockConfigEntry, fix: Dialog) -> None:
     await fix.choose("init", "refuse")
 
@@ -83,7 +114,7 @@ async def test_the_site_stopped(hass: HomeAssistant, site: MockConfigEntry, fix:
 async def test_the_offer_ended_while_the_dialog_was_open(
     site: MockConfigEntry, fix: Dialog
 ) -> None:
-    site.runtime_data.drop_offer(1)
+    site.runtime_data.offers.take(1)
 
     await fix.look()
 
