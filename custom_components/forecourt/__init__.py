@@ -3,11 +3,20 @@
 from asyncio import Lock
 from dataclasses import replace
 
-from homeassistant.config_entries import ConfigEntry, ConfigEntryState, ConfigSubentry
+from homeassistant.config_entries import (
+    SOURCE_INTEGRATION_DISCOVERY,
+    ConfigEntry,
+    ConfigEntryState,
+    ConfigSubentry,
+)
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
-from homeassistant.core import Event, HomeAssistant
-from homeassistant.exceptions import ConfigEntryError
-from homeassistant.helpers import config_validation as cv, device_registry as dr
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.exceptions import ConfigEntryError, ConfigEntryNotReady
+from homeassistant.helpers import (
+    config_validation as cv,
+    device_registry as dr,
+    issue_registry as ir,
+)
 from homeassistant.helpers.typing import ConfigType
 
 from .const import (
@@ -17,9 +26,9 @@ from .const import (
     SUBENTRY_STATION,
     SUBENTRY_USER,
 )
-from .devices import evse_of
+from .devices import evse_of, register_site
 from .hub import ForecourtConfigEntry, Hub, ledger_path
-from .ledger import Ledger, LedgerTooNewError, LedgerUnreadableError
+from .ledger import Ledger, LedgerError, LedgerTooNewError, LedgerUnreadableError
 from .services import async_setup_services
 from .vault import Memory, Vault
 
@@ -39,11 +48,19 @@ async def async_setup_entry(hass: HomeAssistant, entry: ForecourtConfigEntry) ->
     await memory.load()
     hub = Hub(hass, entry, vault, memory, await _open_ledger(hass, vault))
     entry.runtime_data = hub
+    updater = _Updater(entry)
     try:
         await hub.start()
         await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
         # Only now, so that no event finds its entity missing.
         await hub.open()
+    except LedgerError as error:
+        await hub.stop()
+        raise ConfigEntryNotReady(
+            translation_domain=DOMAIN,
+            translation_key="ledger_unavailable",
+            translation_placeholders={"reason": str(error)},
+        ) from error
     except BaseException:
         # A half-started site would hold its port and its ledger.
         await hub.stop()
@@ -53,8 +70,10 @@ async def async_setup_entry(hass: HomeAssistant, entry: ForecourtConfigEntry) ->
         await hub.stop()
 
     # Home Assistant does not unload entries when it stops.
-    entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop))
-    entry.async_on_unload(entry.add_update_listener(_Updater(entry)))
+    entry.async_on_unload(hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, stop))
+    entry.async_on_unload(entry.add_update_listener(updater))
+    # What was changed while the site started.
+    await updater(hass, entry)
     return True
 
 
@@ -63,6 +82,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: ForecourtConfigEntry) -
     unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
     if unloaded:
         await entry.runtime_data.stop()
+        _forget_issues(hass)
     return unloaded
 
 
@@ -80,6 +100,11 @@ async def async_remove_entry(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Delete the secrets; the ledger is the owner's record and stays."""
     await Vault(hass).remove()
     await Memory(hass).remove()
+    # No site lets in the stations that wait to be confirmed.
+    flows = hass.config_entries.flow
+    for flow in flows.async_progress_by_handler(DOMAIN, include_uninitialized=True):
+        if flow["context"]["source"] == SOURCE_INTEGRATION_DISCOVERY:
+            flows.async_abort(flow["flow_id"])
 
 
 async def _open_ledger(hass: HomeAssistant, vault: Vault) -> Ledger:
@@ -98,6 +123,14 @@ async def _open_ledger(hass: HomeAssistant, vault: Vault) -> Ledger:
             translation_placeholders={"path": str(error.path), "reason": error.reason},
         ) from error
     return ledger
+
+
+@callback
+def _forget_issues(hass: HomeAssistant) -> None:
+    """Take back what only a running site can tell; the next start tells it again."""
+    for domain, issue_id in list(ir.async_get(hass).issues):
+        if domain == DOMAIN:
+            ir.async_delete_issue(hass, domain, issue_id)
 
 
 class _Updater:
@@ -127,6 +160,8 @@ class _Updater:
             self._data = dict(entry.data)
             hass.config_entries.async_schedule_reload(entry.entry_id)
             return
+        # It may have another name.
+        register_site(hass, entry)
         if dict(entry.options) != self._options:
             self._options = dict(entry.options)
             await hub.sync_settings()

@@ -423,11 +423,9 @@ async def test_a_card_that_came_too_late(
     assert dialog.step == "already_added"
 
 
-async def test_a_card_without_a_site(
+async def test_the_card_goes_with_the_site(
     hass: HomeAssistant, newcomer: Ocpp16Station, empty_site: MockConfigEntry, desk: Desk
 ) -> None:
     dialog = await card(hass, desk)
     await hass.config_entries.async_remove(empty_site.entry_id)
-
-    await dialog.look()
-    assert dialog.step == "no_site"
+    assert not dialog.is_open

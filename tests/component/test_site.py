@@ -1,6 +1,7 @@
 """The site as a whole: how it starts, changes, stops, and is removed."""
 
 from collections.abc import Callable
+import logging
 from pathlib import Path
 from types import MappingProxyType
 from unittest.mock import patch
@@ -8,14 +9,17 @@ from unittest.mock import patch
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import CoreState, HomeAssistant
-from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers import device_registry as dr, issue_registry as ir
 import pytest
 
 from custom_components.forecourt.const import DOMAIN
+from custom_components.forecourt.core.model.token import Token
+from custom_components.forecourt.flows import adding
+from custom_components.forecourt.hub import Hub
 from custom_components.forecourt.ledger import Ledger, LedgerError, LedgerTooNewError
 from simulator import Ocpp16Station
 
-from .conftest import ANNA, SetUp, Time, a_station
+from .conftest import ANNA, CARD_OF_ANNA, SetUp, Time, a_station, devices_of_site
 
 
 @pytest.fixture
@@ -57,8 +61,74 @@ async def test_a_start_that_fails_leaves_nothing_behind(
     assert await hass.config_entries.async_reload(entry.entry_id)
 
 
+async def test_books_that_do_not_answer_are_tried_again(
+    hass: HomeAssistant, set_up_site: SetUp
+) -> None:
+    entry = await set_up_site()
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    with patch.object(Ledger, "users", side_effect=LedgerError("disk I/O error")):
+        assert not await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert entry.error_reason_translation_key == "ledger_unavailable"
+    assert await hass.config_entries.async_reload(entry.entry_id)
+
+
+async def test_a_port_that_is_not_allowed_is_an_issue(
+    hass: HomeAssistant, set_up_site: SetUp
+) -> None:
+    forbidden = patch("aiohttp.web.TCPSite.start", side_effect=PermissionError(13, "no"))
+    with forbidden:
+        entry = await set_up_site()
+    assert entry.state is ConfigEntryState.LOADED
+    issues = ir.async_get(hass)
+    assert issues.async_get_issue(DOMAIN, "port_forbidden") is not None
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    assert not issues.issues, "a site that does not run complains"
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    assert not issues.issues
+
+
+async def test_the_site_is_renamed(hass: HomeAssistant, set_up_site: SetUp) -> None:
+    entry = await set_up_site(subentries=[])
+    hass.config_entries.async_update_entry(entry, title="Depot")
+    await hass.async_block_till_done()
+    assert [device.name for device in devices_of_site(dr.async_get(hass))] == ["Depot"]
+
+
+async def test_what_is_changed_while_the_site_starts_is_not_missed(
+    hass: HomeAssistant, set_up_site: SetUp
+) -> None:
+    entry = await set_up_site(subentries=[])
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    opened = Hub.open
+
+    async def open_late(hub: Hub) -> None:
+        adding.add_station(hass, entry, "Garage", adding.station_data("GARAGE", 1, 16))
+        await opened(hub)
+
+    with patch.object(Hub, "open", open_late):
+        assert await hass.config_entries.async_setup(entry.entry_id)
+    assert list(entry.runtime_data.coordinators) == ["GARAGE"]
+
+
+async def test_a_card_that_is_taken_away_opens_nothing_though_the_disk_is_full(
+    hass: HomeAssistant, set_up_site: SetUp
+) -> None:
+    entry = await set_up_site()
+    hub = entry.runtime_data
+    with (
+        patch.object(hub.ledger._database, "run", side_effect=LedgerError("disk is full")),
+        pytest.raises(LedgerError),
+    ):
+        await hub.withdraw(Token(CARD_OF_ANNA))
+    assert not hub.site.desk.judge(Token(CARD_OF_ANNA)).accepted
+
+
 async def test_home_assistant_stops(
-    hass: HomeAssistant, wallbox: Ocpp16Station, passing_time: Time
+    hass: HomeAssistant,
+    wallbox: Ocpp16Station,
+    passing_time: Time,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     [entry] = hass.config_entries.async_entries(DOMAIN)
     hass.set_state(CoreState.stopping)
@@ -69,6 +139,7 @@ async def test_home_assistant_stops(
     hass.set_state(CoreState.running)
     # Stopped already, it can still be unloaded.
     assert await hass.config_entries.async_unload(entry.entry_id)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 async def test_what_is_removed_takes_its_secrets_and_leaves_the_books(
