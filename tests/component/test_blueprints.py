@@ -10,6 +10,7 @@ from homeassistant.setup import async_setup_component
 from simulator import Ocpp16Station
 
 from .conftest import CARD_OF_ANNA, STRANGE_CARD, Time
+from .test_actions import device
 
 BLUEPRINTS = Path(__file__).parents[2] / "blueprints"
 
@@ -56,3 +57,22 @@ async def test_refused_card(
     assert await wallbox.tap(CARD_OF_ANNA) == "started"
     await passing_time.passes(2)
     assert len(notifications(hass)) == 1
+
+
+async def test_a_card_that_is_being_enrolled_is_not_told(
+    hass: HomeAssistant, wallbox: Ocpp16Station, passing_time: Time
+) -> None:
+    await automate(hass, "refused_card.yaml", "card_reader", "event.garage_card_presented")
+    enrolment = hass.async_create_task(
+        hass.services.async_call(
+            "forecourt",
+            "enrol_token",
+            {"device_id": device(hass), "user": "Anna"},
+            blocking=True,
+        )
+    )
+    await passing_time.settle()
+    assert await wallbox.tap(STRANGE_CARD) == "refused"
+    await passing_time.passes(2)
+    await enrolment
+    assert notifications(hass) == []

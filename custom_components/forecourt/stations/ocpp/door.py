@@ -184,22 +184,19 @@ class Door:
             ((address, identity), MAX_FAILURES_PER_STATION),
             ((address,), MAX_FAILURES_PER_ADDRESS),
         )
-        if any(self._recent_failures(key) >= limit for key, limit in keys):
-            return Refusal(Cause.TOO_MANY, "wrong passwords")
         presented = _password_of(identity, authorization)
         if presented is None:
             return Refusal(Cause.WRONG_PASSWORD, "the user name is not the identity")
-        # Counted before the slow check, so parallel attempts do not get around the limit.
-        for key, _ in keys:
-            self._failures.setdefault(key, deque()).append(self._now())
         async with self._checking:
-            fits = await asyncio.to_thread(verify_password, presented, password_hash)
-        if not fits:
-            return Refusal(Cause.WRONG_PASSWORD)
-        for key, _ in keys:
-            if failures := self._failures.get(key):
-                failures.pop()
-        return None
+            # Looked at when it is its turn, so parallel attempts do not get around the limit,
+            # and a hundred stations behind one address that are right do not count as wrong.
+            if any(self._recent_failures(key) >= limit for key, limit in keys):
+                return Refusal(Cause.TOO_MANY, "wrong passwords")
+            if await asyncio.to_thread(verify_password, presented, password_hash):
+                return None
+            for key, _ in keys:
+                self._failures.setdefault(key, deque()).append(self._now())
+        return Refusal(Cause.WRONG_PASSWORD)
 
     def _recent_failures(self, key: tuple[str, ...]) -> int:
         failures = self._failures.get(key, deque())

@@ -24,6 +24,7 @@ FALLBACK_WRITES_PER_DAY = 2
 VOLTS = 230
 PHASES = 3
 MIN_CURRENT_A = 6
+REFUSALS = (Failure.REFUSED, Failure.NOT_SUPPORTED)
 
 
 class RateUnit(StrEnum):
@@ -122,7 +123,7 @@ class Limiter:
             try:
                 self._sent[evse] = await self._send(limit, send)
             except StationError as err:
-                if err.failure in (Failure.REFUSED, Failure.NOT_SUPPORTED):
+                if err.failure in REFUSALS:
                     refused = self._refused.setdefault((evse, transaction_id), {})
                     refused[setpoint.current_a] = (now, err)
                 else:
@@ -143,13 +144,23 @@ class Limiter:
             if len(writes) == writes.maxlen and now - writes[0] < timedelta(days=1):
                 return
             self._fallback_retry_at = now + FALLBACK_REFUSED
+            worn = False
+
+            async def write(limit: Limit) -> None:
+                nonlocal worn
+                try:
+                    await send(limit)
+                except StationError as err:
+                    worn = worn or err.failure not in REFUSALS
+                    raise
+                worn = True
+
             try:
-                await self._send_fallback(wanted, evses, send)
-            except StationError as err:
-                if err.failure is Failure.TIMEOUT:
+                await self._send_fallback(wanted, evses, write)
+            finally:
+                # Also if one outlet took it and the next did not, or nobody knows.
+                if worn:
                     writes.append(now)
-                raise
-            writes.append(now)
             self._fallback_retry_at = None
             self.fallback_written = wanted
         if self._on_fallback_written:
@@ -215,7 +226,7 @@ class Limiter:
             try:
                 await send(attempt)
             except StationError as err:
-                if not units or err.failure not in (Failure.REFUSED, Failure.NOT_SUPPORTED):
+                if not units or err.failure not in REFUSALS:
                     raise
             else:
                 self.unit = attempt.unit

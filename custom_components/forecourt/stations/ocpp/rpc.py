@@ -20,7 +20,16 @@ from aiohttp import WSCloseCode
 
 from .door import printable
 from .link import ConnectionLostError, Timing
-from .schema import CALL, CALL_ERROR, CALL_RESULT, ErrorCode, Payload, Schemas, ViolationError
+from .schema import (
+    CALL,
+    CALL_ERROR,
+    CALL_RESULT,
+    MAX_INTEGER,
+    ErrorCode,
+    Payload,
+    Schemas,
+    ViolationError,
+)
 
 MAX_QUEUE = 256
 MAX_ANSWERS_KEPT = 32
@@ -305,9 +314,15 @@ def _dump(message: list[Any]) -> str:
 
 def _parse(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_int=_integer, parse_constant=_refuse_constant)
     except ValueError, RecursionError:
         return None
+
+
+def _integer(digits: str) -> int | str:
+    """Leave a number as text that is none of this world, and would fit into no database."""
+    number = int(digits)
+    return number if abs(number) <= MAX_INTEGER else digits
 
 
 def _refuse_constant(name: str) -> None:

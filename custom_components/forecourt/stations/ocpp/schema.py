@@ -9,7 +9,6 @@ mended where the meaning stays clear, counted, and refused only else.
 from collections.abc import Iterable
 from enum import StrEnum
 import json
-import math
 from typing import Any
 
 from ocpp.messages import get_validator  # type: ignore[import-untyped]
@@ -22,6 +21,9 @@ CALL_ERROR = 4
 
 # Cutting these would make another, perhaps valid, identifier of a wrong one.
 NEVER_CUT = frozenset({"idTag", "parentIdTag"})
+
+# What every JSON library can hold exactly (RFC 8259 §6).
+MAX_INTEGER = 2**53 - 1
 
 _MISSING = object()
 
@@ -133,7 +135,8 @@ def _convert(payload: Payload, path: list[str | int], error: Any) -> bool:
     converted: Any = _MISSING
     match error.validator, error.validator_value:
         case "type", "integer":
-            converted = _integer(value)
+            number = whole_number(value)
+            converted = _MISSING if number is None else number
         case "type", "string" if isinstance(value, int | float) and not isinstance(value, bool):
             converted = json.dumps(value)
         case "type", "boolean" if value in ("true", "True", "false", "False"):
@@ -146,12 +149,16 @@ def _convert(payload: Payload, path: list[str | int], error: Any) -> bool:
     return True
 
 
-def _integer(value: Any) -> Any:
+def whole_number(value: Any) -> int | None:
+    """Return the whole number that a value is or tells as text, `None` where it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
     try:
-        number = float(value) if isinstance(value, str | float) else math.nan
-    except ValueError:
-        return _MISSING
-    return int(number) if number.is_integer() else _MISSING
+        number = float(value)
+    except ValueError, OverflowError:
+        return None
+    exact = number.is_integer() and abs(number) <= MAX_INTEGER
+    return int(number) if exact else None
 
 
 def _drop_optional(payload: Payload, path: list[str | int], schema: Any) -> bool:

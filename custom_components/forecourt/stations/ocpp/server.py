@@ -230,7 +230,7 @@ class CentralSystem:
     async def handle(self, request: web.BaseRequest, identity: str) -> web.StreamResponse:
         """Serve a request that came for this identity, until its connection ends."""
         if self._stopping:
-            return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
+            return _gone()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine runs in a task
         self._serving.add(task)
@@ -258,6 +258,9 @@ class CentralSystem:
                 return self._refuse(request, identity, Refusal(Cause.DUPLICATE))
         finally:
             self._arriving.discard(identity)
+        if self._stopping:
+            # It began while the password was checked or room was made.
+            return _gone()
         station = self._stations.get(identity)
         info = StationInfo(id=identity, protocol=SUBPROTOCOL, address=link.address)
         if station is None:
@@ -335,6 +338,10 @@ class CentralSystem:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _gone() -> web.Response:
+    return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 class _Server(web.Server):

@@ -58,7 +58,7 @@ class OcppStation:
     `lacks` holds the capabilities that the station turned out not to have, `tries` how often
     it was told a setting, `settled_measurands` what it takes of the wanted ones,
     `transactions` the id of the running transaction of each EVSE, `starts` when the latest
-    transactions started, `fault` what it says about itself as a whole, and `notes` what was
+    transactions started and their ids, `fault` what it says about itself as a whole, and `notes` what was
     odd about its messages, and how often.
     """
 
@@ -74,7 +74,7 @@ class OcppStation:
         self.lacks: set[type] = set()
         self.tries: Counter[tuple[str, str]] = Counter()
         self.settled_measurands: str | None = None
-        self.starts: dict[tuple[int, str, int], Moment] = {}
+        self.starts: dict[tuple[int, str, int], tuple[Moment, int | None]] = {}
         self.fault: str | None = None
         self.notes: Counter[str] = Counter()
         self._info = info

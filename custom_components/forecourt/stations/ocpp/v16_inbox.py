@@ -97,7 +97,8 @@ class Inbox16:
 
     async def start_transaction(self, payload: Payload) -> Payload:
         evse = self._evse(payload["connectorId"])
-        when = self._moment_of_start(payload)
+        told = payload["connectorId"], payload["timestamp"], payload["meterStart"]
+        when = self._moment_of_start(told)
         answer = await self._events.transaction_started(
             TransactionStart(
                 evse=evse,
@@ -108,6 +109,7 @@ class Inbox16:
                 clock_estimated=when.estimated,
             )
         )
+        self._station.starts[told] = when, answer.transaction_id
         self._station.transactions[evse.number] = answer.transaction_id
         self._station.limiter.phases.pop(evse.number, None)
         return {
@@ -139,20 +141,23 @@ class Inbox16:
         for number, transaction_id in tuple(self._station.transactions.items()):
             if transaction_id == payload["transactionId"]:
                 del self._station.transactions[number]
+        for told, (_, transaction_id) in tuple(self._station.starts.items()):
+            # What looks like it from now on is another: some stations tell no time.
+            if transaction_id == payload["transactionId"]:
+                del self._station.starts[told]
         return {} if authorization is None else {"idTagInfo": id_tag_info(authorization)}
 
-    def _moment_of_start(self, payload: Payload) -> Moment:
+    def _moment_of_start(self, told: tuple[int, str, int]) -> Moment:
         """Return when it started: for a start that is told again, what was found at first.
 
         The site knows a repeated start by its time, which must not depend on when it is told.
         """
         starts = self._station.starts
-        key = (payload["connectorId"], payload["timestamp"], payload["meterStart"])
-        when = starts.get(key) or self._moment(payload["timestamp"])
-        starts[key] = when
+        if told not in starts:
+            starts[told] = self._moment(told[1]), None
         if len(starts) > STARTS_KEPT:
             del starts[next(iter(starts))]
-        return when
+        return starts[told][0]
 
     def _moment(self, stamp: str | None) -> Moment:
         now = self._now()

@@ -13,10 +13,13 @@ from ocpp.v16.enums import (  # type: ignore[import-untyped]
     UnitOfMeasure,
 )
 
-from .schema import CALL, CALL_RESULT, Payload
+from .schema import CALL, CALL_RESULT, Payload, whole_number
 
 ERROR_CODES = frozenset(map(str, ChargePointErrorCode))
 REASONS = frozenset(map(str, Reason))
+
+# No transaction has this id, and no meter this value: what was counted stands, and is flagged.
+UNREADABLE = -1
 
 # Fields of a sampled value without which it would mean something else.
 MEANING = {
@@ -42,7 +45,7 @@ def _status(payload: Payload) -> Iterator[str]:
 
 def _timestamp(payload: Payload) -> Iterator[str]:
     """Let a missing time count as an implausible one, so that the message is not lost."""
-    if "timestamp" not in payload:
+    if not isinstance(payload.get("timestamp"), str):
         payload["timestamp"] = ""
         yield "missing timestamp"
 
@@ -56,9 +59,10 @@ def _stop(payload: Payload) -> Iterator[str]:
     """A StopTransaction that is refused comes again forever, so much is done for it."""
     yield from _timestamp(payload)
     yield from _whole(payload, "meterStop")
-    if "transactionId" not in payload:
-        payload["transactionId"] = -1
-        yield "missing transactionId"
+    for name in ("meterStop", "transactionId"):
+        if whole_number(payload.get(name)) is None:
+            payload[name] = UNREADABLE
+            yield f"missing {name}"
     if isinstance(payload.get("reason"), str) and payload["reason"] not in REASONS:
         payload["reason"] = "Other"
         yield "unknown reason"
