@@ -21,7 +21,7 @@ async def async_pre_backup(hass: HomeAssistant) -> None:
         try:
             await ledger.snapshot()
         except LedgerError as err:
-            raise HomeAssistantError(f"Forecourt could not copy its ledger: {err}") from err
+            raise _told(err) from err
         hass.data[_COPIED] = ledger
 
 
@@ -33,6 +33,12 @@ async def async_post_backup(hass: HomeAssistant) -> None:
     try:
         await ledger.drop_snapshot()
     except LedgerError as err:
-        raise HomeAssistantError(
-            f"Forecourt could not remove the copy of its ledger: {err}"
-        ) from err
+        raise _told(err) from err
+
+
+def _told(error: LedgerError) -> HomeAssistantError:
+    return HomeAssistantError(
+        translation_domain=DOMAIN,
+        translation_key="ledger_not_copied",
+        translation_placeholders={"reason": str(error)},
+    )
