@@ -130,16 +130,34 @@ async def test_the_memory_of_failures_is_bounded(
     assert len(door._failures) <= 4
 
 
-async def test_a_right_password_survives_the_loss_of_its_own_count(
+async def test_wrong_passwords_at_once_do_not_get_around_the_limit(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def forget(*_: Any) -> bool:
-        door._failures.clear()
-        return True
+    checked: list[bytes] = []
 
-    monkeypatch.setattr(door_module, "verify_password", forget)
+    def check(presented: bytes, _: str) -> bool:
+        checked.append(presented)
+        time.sleep(0.005)
+        return False
+
+    monkeypatch.setattr(door_module, "verify_password", check)
     door.admit("CP1", HASH)
-    assert await door.judge("CP1", "a", basic("CP1", SECRET)) is None
+    header = basic("CP1", "wrong")
+    await asyncio.gather(*[door.judge("CP1", "a", header) for _ in range(40)])
+    # One more may have begun before the last of them was known to be wrong.
+    most = door_module.MAX_FAILURES_PER_STATION + door_module.MAX_CHECKS - 1
+    assert door_module.MAX_FAILURES_PER_STATION <= len(checked) <= most
+
+
+async def test_who_is_right_is_not_refused_for_being_many(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door_module, "verify_password", lambda *_: True)
+    names = [f"CP{number}" for number in range(3 * door_module.MAX_FAILURES_PER_ADDRESS)]
+    for name in names:
+        door.admit(name, HASH)
+    refusals = [door.judge(name, "proxy", basic(name, SECRET)) for name in names]
+    assert set(await asyncio.gather(*refusals)) == {None}
 
 
 async def test_only_a_few_passwords_are_checked_at_once(

@@ -131,7 +131,7 @@ async def test_a_higher_connector_is_one_more_outlet(
     assert site.statuses[0][0] == EvseId("CP1", 3)
 
 
-@pytest.mark.parametrize("connector", [-1, 65, 10**20])
+@pytest.mark.parametrize("connector", [-1, 65, 10**15])
 async def test_a_connector_that_cannot_be_is_refused(peer: Peer, connector: int) -> None:
     status = {"connectorId": connector, "errorCode": "NoError", "status": "Available"}
     frame = await peer.call("StatusNotification", status)

@@ -343,15 +343,31 @@ async def test_a_station_that_knows_no_profiles_is_asked_once() -> None:
     assert {limit.evse for limit in bench.sent} == {0}
 
 
-async def test_a_write_without_an_answer_may_have_worn_the_flash() -> None:
+@pytest.mark.parametrize("failure", [Failure.OFFLINE, Failure.TIMEOUT])
+async def test_a_station_that_goes_away_over_the_fallback_is_not_told_in_a_loop(
+    failure: Failure,
+) -> None:
     bench = Bench(fallback=6)
-    bench.refuse = Failure.TIMEOUT
-    for _ in range(4):
+    bench.refuse = failure
+    for _ in range(20):
         try:
             await bench.fallback()
         except StationError:
             bench.later(hours=1)
     assert len(bench.sent) == 2
+
+
+async def test_a_fallback_that_only_one_outlet_takes_is_not_written_in_a_loop() -> None:
+    bench = Bench(fallback=6)
+    bench.connectors = {1}
+    for _ in range(20):
+        try:
+            await bench.fallback()
+        except StationError:
+            bench.later(hours=1)
+    written = [limit for limit in bench.sent if limit.evse == 1]
+    assert len(written) == 2
+    assert bench.written == []
 
 
 async def test_nobody_needs_to_be_told() -> None:

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 import logging
 import socket
+import threading
 from typing import Any
 
 from aiohttp import ClientSession, WSServerHandshakeError, web
@@ -387,6 +388,28 @@ async def test_stop_waits_for_what_is_being_booked(make_central: MakeCentral, si
         site.released.set()
         await stopping
         assert len(site.ends) == 1
+
+
+async def test_who_is_still_at_the_door_does_not_hold_up_the_stop(
+    make_central: MakeCentral, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, told = threading.Event(), threading.Event()
+
+    def check(*_: object) -> bool:
+        asked.set()
+        return told.wait(5)
+
+    monkeypatch.setattr(door_module, "verify_password", check)
+    central = await make_central()
+    central.add_station("CP1", cheap_hash(SECRET))
+    knocking = asyncio.create_task(refused(central, "CP1", password=SECRET))
+    await asyncio.to_thread(asked.wait, 5)
+    stopping = asyncio.create_task(central.stop())
+    await asyncio.sleep(0.05)
+    told.set()
+    async with asyncio.timeout(3):
+        await stopping
+    assert (await knocking).status == 503
 
 
 async def test_stop_does_not_wait_forever(make_central: MakeCentral, site: Site) -> None:

@@ -58,8 +58,8 @@ class OcppStation:
     `lacks` holds the capabilities that the station turned out not to have, `tries` how often
     it was told a setting, `settled_measurands` what it takes of the wanted ones,
     `transactions` the id of the running transaction of each EVSE, `starts` when the latest
-    transactions started and their ids, `fault` what it says about itself as a whole, and `notes` what was
-    odd about its messages, and how often.
+    transactions started and their ids, `fault` what it says about itself as a whole, and
+    `notes` what was odd about its messages, and how often.
     """
 
     def __init__(

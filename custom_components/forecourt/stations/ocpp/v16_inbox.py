@@ -141,9 +141,9 @@ class Inbox16:
         for number, transaction_id in tuple(self._station.transactions.items()):
             if transaction_id == payload["transactionId"]:
                 del self._station.transactions[number]
-        for told, (_, transaction_id) in tuple(self._station.starts.items()):
+        for told, (_, started_id) in tuple(self._station.starts.items()):
             # What looks like it from now on is another: some stations tell no time.
-            if transaction_id == payload["transactionId"]:
+            if started_id == payload["transactionId"]:
                 del self._station.starts[told]
         return {} if authorization is None else {"idTagInfo": id_tag_info(authorization)}
 
