@@ -82,7 +82,12 @@ class Site:
     async def run(self) -> None:
         """Control the site until cancelled."""
         while True:
-            await self.turn()
+            try:
+                await self.turn()
+            except Exception:
+                # A fault in one turn must not end control in silence. What it did not renew
+                # expires in the stations, which then fall back.
+                _LOGGER.exception("The control loop failed; trying again")
             await self.controller.wait()
 
     async def turn(self) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 import logging
+from typing import Any
 
 import pytest
 
@@ -424,6 +425,32 @@ async def test_the_loop_turns_by_itself_and_when_something_happens(
     world.site.controller.wake()
     count = len(box.told)
     await until(lambda: len(box.told) > count + 3)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_a_fault_in_one_turn_is_logged_and_the_loop_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Box):
+        broken = True
+
+        def __getattribute__(self, name: str) -> Any:
+            if name == "online" and object.__getattribute__(self, "broken"):
+                raise ZeroDivisionError
+            return object.__getattribute__(self, name)
+
+    box = world.add()
+    await world.start(ANNAS)
+    broken = Broken()
+    monkeypatch.setitem(world.site.stations, "broken", broken)
+    monkeypatch.setattr(controller, "PERIOD_S", 0.001)
+    running = asyncio.create_task(world.site.run())
+    await until(lambda: "The control loop failed" in caplog.text)
+    broken.broken = False
+    count = len(box.told)
+    await until(lambda: len(box.told) > count)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
