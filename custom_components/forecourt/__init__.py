@@ -2,6 +2,7 @@
 
 from asyncio import Lock
 from dataclasses import replace
+import logging
 
 from homeassistant.config_entries import (
     SOURCE_INTEGRATION_DISCOVERY,
@@ -31,6 +32,8 @@ from .hub import ForecourtConfigEntry, Hub, ledger_path
 from .ledger import Ledger, LedgerError, LedgerTooNewError, LedgerUnreadableError
 from .services import async_setup_services
 from .vault import Memory, Vault
+
+_LOGGER = logging.getLogger(__name__)
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -149,7 +152,14 @@ class _Updater:
     async def __call__(self, hass: HomeAssistant, entry: ForecourtConfigEntry) -> None:
         # A station that is removed and added again must have gone before it comes.
         async with self._turn:
-            await self._update(hass, entry)
+            try:
+                await self._update(hass, entry)
+            except LedgerError as error:
+                # The disk is an issue of its own, or the site was stopped meanwhile.
+                _LOGGER.warning(
+                    "The books did not take a change of the site, its next start repeats it: %s",
+                    error,
+                )
 
     async def _update(self, hass: HomeAssistant, entry: ForecourtConfigEntry) -> None:
         hub = entry.runtime_data

@@ -124,6 +124,23 @@ async def test_a_card_that_is_taken_away_opens_nothing_though_the_disk_is_full(
     assert not hub.site.desk.judge(Token(CARD_OF_ANNA)).accepted
 
 
+async def test_a_change_that_the_books_do_not_take_is_told(
+    hass: HomeAssistant, set_up_site: SetUp, caplog: pytest.LogCaptureFixture
+) -> None:
+    entry = await set_up_site()
+    ledger = entry.runtime_data.ledger
+    [anna] = [subentry for subentry in entry.subentries.values() if subentry.title == "Anna"]
+    with patch.object(ledger._database, "run", side_effect=LedgerError("disk is full")):
+        hass.config_entries.async_remove_subentry(entry, anna.subentry_id)
+        await hass.async_block_till_done()
+    assert not entry.runtime_data.site.desk.judge(Token(CARD_OF_ANNA)).accepted
+    assert "did not take a change of the site" in caplog.text
+    assert hass.states.get("binary_sensor.anna_charging") is None
+
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    assert (await entry.runtime_data.ledger.users())[ANNA].deactivated_at is not None
+
+
 async def test_home_assistant_stops(
     hass: HomeAssistant,
     wallbox: Ocpp16Station,
