@@ -219,6 +219,19 @@ def test_masking_reaches_every_level() -> None:
     assert payload["value"] == "B"
 
 
+async def test_what_is_too_deep_for_the_log_is_answered_all_the_same(
+    central: CentralSystem, station: OcppStation, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "custom_components.forecourt")
+    async with Peer(central, "CP1") as peer:
+        await peer.ready()
+        deep = "[" * 5_000 + "]" * 5_000
+        frame = await peer.raw(f'[2,"1","Heartbeat",{{"extra":{deep}}}]', "1")
+        assert frame[0] == 3
+    assert "← Heartbeat" in caplog.text
+    assert len(caplog.text) < 20_000
+
+
 async def test_calls_are_handled_in_order_and_one_at_a_time(
     central: CentralSystem, station: OcppStation, site: Site
 ) -> None:

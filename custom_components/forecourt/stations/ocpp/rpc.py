@@ -35,6 +35,8 @@ MAX_QUEUE = 256
 MAX_ANSWERS_KEPT = 32
 UNREADABLE_ID = "-1"
 MASK = "…"
+# No message of OCPP is so deep; what is deeper was made to exhaust the stack.
+LOGGED_LEVELS = 20
 SECRET_FIELDS = frozenset({"data", "idTag", "localAuthorizationList", "parentIdTag"})
 
 
@@ -294,15 +296,19 @@ class Rpc:
             self._logger.debug("%s %s %s", arrow, printable(action), masked(content))
 
 
-def masked(content: Any) -> Any:
-    """Return a copy of a payload that is fit for a log."""
-    if isinstance(content, list):
-        return [masked(value) for value in content]
-    if not isinstance(content, dict):
+def masked(content: Any, levels: int = LOGGED_LEVELS) -> Any:
+    """Return a copy of a payload that is fit for a log, cut off below so many levels."""
+    if not isinstance(content, dict | list):
         return content
+    if not levels:
+        return MASK
+    if isinstance(content, list):
+        return [masked(value, levels - 1) for value in content]
     is_key = content.get("key") == "AuthorizationKey"
     return {
-        name: MASK if name in SECRET_FIELDS or (is_key and name == "value") else masked(value)
+        name: MASK
+        if name in SECRET_FIELDS or (is_key and name == "value")
+        else masked(value, levels - 1)
         for name, value in content.items()
     }
 
