@@ -22,8 +22,8 @@ from .const import (
 from .core.model.evse import EvseState
 from .core.model.session import Session
 from .devices import evse_of, station_of
-from .errors import explained
 from .hub import ForecourtConfigEntry, Hub
+from .ledger import LedgerError
 from .stations.base import Station
 
 TO_REDACT = {CONF_DEFAULT_USER, CONF_GROUP, CONF_PERSON, CONF_USER_ID}
@@ -38,10 +38,6 @@ async def async_get_config_entry_diagnostics(
     hub = entry.runtime_data
     site = hub.site
     integration = await async_get_integration(hass, DOMAIN)
-    with explained(hub):
-        users = await hub.ledger.users()
-        orphans = await hub.ledger.orphans()
-        recent = await hub.ledger.sessions(limit=RECENT_SESSIONS)
     return {
         "version": str(integration.version),
         "now": dt_util.utcnow(),
@@ -76,13 +72,11 @@ async def async_get_config_entry_diagnostics(
         },
         "counts": {
             "users": len(site.members.users),
-            "users_ever": len(users),
             "tokens": len(site.members.tokens),
             "tokens_blocked": sum(record.blocked for record in site.members.tokens.values()),
-            "orphaned_ends": len(orphans),
         },
+        "ledger": await _ledger(hub),
         "stations": [_station(hub, station) for station in site.stations.values()],
-        "recent_sessions": _sessions(recent),
     }
 
 
@@ -95,9 +89,25 @@ async def async_get_device_diagnostics(
     station = hub.site.stations.get(evse.station_id if evse else station_of(device) or "")
     if station is None:
         return {}
-    with explained(hub):
-        recent = await hub.ledger.sessions(station_id=station.info.id, limit=RECENT_SESSIONS)
-    return {"station": _station(hub, station), "recent_sessions": _sessions(recent)}
+    return {
+        "station": _station(hub, station),
+        "ledger": await _ledger(hub, station_id=station.info.id),
+    }
+
+
+async def _ledger(hub: Hub, station_id: str | None = None) -> dict[str, Any]:
+    """Return what the ledger holds, or why it does not tell: that is when this is wanted."""
+    try:
+        users = await hub.ledger.users()
+        orphans = await hub.ledger.orphans()
+        recent = await hub.ledger.sessions(station_id=station_id, limit=RECENT_SESSIONS)
+    except LedgerError as error:
+        return {"error": str(error)}
+    return {
+        "users_ever": len(users),
+        "orphaned_ends": len(orphans),
+        "recent_sessions": _sessions(recent),
+    }
 
 
 def _station(hub: Hub, station: Station) -> dict[str, Any]:

@@ -76,8 +76,8 @@ class PriceFeed:
         self._unsubscribe.clear()
 
     async def _changed(self, event: Event[EventStateChangedData]) -> None:
-        await self._tell(read_price(event.data["new_state"]))
         self._check(self._hass)
+        await self._tell(read_price(event.data["new_state"]))
 
     @callback
     def _check(self, hass: HomeAssistant) -> None:

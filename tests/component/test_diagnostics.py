@@ -106,7 +106,7 @@ async def test_of_a_device(hass: HomeAssistant, wallbox: Ocpp16Station) -> None:
         told = await async_get_device_diagnostics(hass, entry, devices[name])
         assert_no_secret(json.dumps(told, cls=JSONEncoder))
         assert told["station"]["id"] == "GARAGE"
-        assert len(told["recent_sessions"]) == 1
+        assert len(told["ledger"]["recent_sessions"]) == 1
     for name in ("Home", "Ben"):
         assert await async_get_device_diagnostics(hass, entry, devices[name]) == {}
 
@@ -117,7 +117,17 @@ async def test_of_a_site_that_has_not_been_heard(hass: HomeAssistant, set_up_sit
     [station] = told["stations"]
     assert station["serial"] is None
     assert station["evses"][0]["session"] is None
-    assert told["recent_sessions"] == []
+    assert told["ledger"]["recent_sessions"] == []
+
+
+async def test_of_a_site_whose_ledger_does_not_tell(
+    hass: HomeAssistant, set_up_site: SetUp
+) -> None:
+    entry = await set_up_site()
+    await entry.runtime_data.ledger.close()
+    told = await async_get_config_entry_diagnostics(hass, entry)
+    assert told["ledger"] == {"error": "the ledger is closed"}
+    assert told["stations"]
 
 
 @pytest.mark.parametrize(

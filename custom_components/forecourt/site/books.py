@@ -67,8 +67,9 @@ class Books:
 
     async def set_price(self, at: datetime, price_per_kwh: Decimal | None) -> None:
         """Take note of the price of a kilowatt-hour that is valid from `at` on."""
-        await self._ledger.price_changed(at, price_per_kwh)
+        # What is charged from now on has this price, whether or not the disk takes the note.
         self._price = (at, price_per_kwh)
+        await self._ledger.price_changed(at, price_per_kwh)
 
     async def find(self, start: TransactionStart) -> Transaction | None:
         """Return the transaction of a start that was told before."""

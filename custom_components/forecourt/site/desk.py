@@ -93,8 +93,8 @@ class Desk:
             self._judged = {key: t for key, t in self._judged.items() if at - t <= SAME_TAP}
             self._judged[station_id, token] = at
             await self._book(station_id, token, at, authorization)
-        if authorization.accepted:
-            self.accepted_at[station_id] = at
+            if authorization.accepted:
+                self.accepted_at[station_id] = at
         return authorization
 
     async def accompany(

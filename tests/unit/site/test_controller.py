@@ -291,6 +291,20 @@ async def test_who_plugs_in_is_started(anyone: World) -> None:
     assert len(box.all("start")) == 1
 
 
+async def test_a_start_that_the_station_asks_about_is_no_tap(anyone: World) -> None:
+    box = anyone.add(evses=2)
+    await anyone.plug()
+    anyone.now += SETTLE
+    await anyone.turn()
+    assert (await anyone.tap(anyone.site.members.site_tag(None))).accepted
+    await anyone.start(anyone.site.members.site_tag(None))
+    second = EvseId("garage", 2)
+    await anyone.plug(second)
+    anyone.now += SETTLE
+    await anyone.turn()
+    assert [evse for evse, _ in box.all("start")] == [EVSE, second]
+
+
 async def test_a_start_that_does_not_work_is_tried_again(
     anyone: World, caplog: pytest.LogCaptureFixture
 ) -> None:
