@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,8 @@ class Depot:
         self.site = Site(self.ledger, KEY, settings(), lambda: datetime.now(UTC))
         await self.site.load()
         self.site.set_members(USERS, TOKENS)
-        await self.site.books.set_price(datetime.now(UTC), Decimal("0.30"))
+        # Stations set their clocks from whole seconds, so they tell of a time before they came.
+        await self.site.books.set_price(datetime.now(UTC) - timedelta(hours=2), Decimal("0.30"))
         self.central = CentralSystem(
             self.site,
             now=lambda: datetime.now(UTC),

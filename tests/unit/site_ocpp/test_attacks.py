@@ -189,3 +189,53 @@ async def test_who_never_finishes_the_handshake_is_sent_away(
     async with asyncio.timeout(3):
         assert await reader.read() == b""
     writer.close()
+
+
+async def test_another_station_cannot_touch_a_charge(depot: Depot) -> None:
+    depot.add("BOX")
+    depot.add("OTHER")
+    async with Peer(depot.central, "BOX") as peer, Peer(depot.central, "OTHER") as other:
+        await peer.boot()
+        await other.boot()
+        await peer.start(idTag=ANNA)
+        await measure(other, 90_000)
+        assert (await stop(other, meterStop=99_999))[0] == 3
+        [session] = await depot.sessions()
+        assert (session.energy_wh, session.charging) == (0, True)
+        assert (await stop(peer))[0] == 3
+        await measure(peer, 90_000)
+    [session] = await depot.sessions()
+    assert (session.energy_wh, session.charging) == (2_000, False)
+    [orphan] = await depot.ledger.orphans()
+    assert orphan.station_id == "OTHER"
+
+
+async def test_an_end_comes_again_after_a_restart(depot: Depot) -> None:
+    depot.add("BOX")
+    at = stamp()
+    async with Peer(depot.central, "BOX") as peer:
+        await peer.boot()
+        await peer.start(idTag=ANNA)
+        assert (await stop(peer, timestamp=at))[0] == 3
+    await depot.restart()
+    async with Peer(depot.central, "BOX") as peer:
+        await peer.boot()
+        assert (await stop(peer, timestamp=at))[0] == 3
+    assert [session.energy_wh for session in await depot.sessions()] == [2_000]
+    assert await depot.ledger.orphans() == []
+
+
+async def test_an_open_end_is_replaced_in_the_middle_of_a_charge(depot: Depot) -> None:
+    """The old socket looks fine and is dead: the station comes again and is the same."""
+    depot.add("BOX")
+    async with Peer(depot.central, "BOX", autoping=False) as dead:
+        await dead.boot()
+        await dead.start(idTag=ANNA)
+        await dead.vanish()
+        async with Peer(depot.central, "BOX") as peer:
+            await peer.ready()
+            assert depot.central.stations["BOX"].online
+            await measure(peer, 1_900)
+            assert (await stop(peer))[0] == 3
+    [session] = await depot.sessions()
+    assert (session.energy_wh, session.flags) == (2_000, frozenset())
