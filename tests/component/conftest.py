@@ -251,3 +251,14 @@ async def set_up_site(hass: HomeAssistant, port: int, tmp_path: Path) -> AsyncIt
         if entry.state is ConfigEntryState.LOADED:
             assert await hass.config_entries.async_unload(entry.entry_id)
             await hass.async_block_till_done()
+
+
+@pytest.fixture
+def dial(port: int) -> Callable[..., Ocpp16Station]:
+    """Return what makes a station that dials in at once."""
+
+    def dial(identity: str = STATION, **traits: Any) -> Ocpp16Station:
+        config = StationConfig(identity, **traits)
+        return Ocpp16Station(config, f"ws://127.0.0.1:{port}")
+
+    return dial

@@ -13,7 +13,11 @@ from homeassistant.config_entries import (
     ConfigSubentry,
 )
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowManager, FlowResultType, UnknownFlow
+from homeassistant.data_entry_flow import (
+    FlowManager,
+    FlowResultType,
+    UnknownFlow,
+)
 
 import custom_components.forecourt
 from custom_components.forecourt.const import DOMAIN
@@ -198,3 +202,10 @@ class Desk:
         for dialog in self._opened:
             if dialog.shown is not None:
                 dialog.close()
+
+
+PASSWORD = "correct horse battery"
+
+
+def stations(site: ConfigEntry[Any]) -> list[ConfigSubentry]:
+    return list(site.get_subentries_of_type("station"))

@@ -6,7 +6,7 @@ import contextlib
 from typing import Any
 
 from aiohttp import ClientError, ClientSession
-from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.core_config import async_process_ha_core_config
 from homeassistant.data_entry_flow import EVENT_DATA_ENTRY_FLOW_PROGRESSED
@@ -19,29 +19,16 @@ from custom_components.forecourt.flows import adding, connect, station as statio
 from custom_components.forecourt.flows.knocks import model_name
 from custom_components.forecourt.flows.texts import plain, quoted
 from custom_components.forecourt.stations.ocpp import Cause
-from simulator import Ocpp16Station, RawClient, StationConfig
+from simulator import Ocpp16Station, RawClient
 
 from .conftest import STATION, SetUp, a_station, until
-from .dialogs import STRINGS, Desk, Dialog
-
-PASSWORD = "correct horse battery"
+from .dialogs import PASSWORD, STRINGS, Desk, Dialog, stations
 
 
 @pytest.fixture
 async def site(set_up_site: SetUp) -> MockConfigEntry:
     """Return a site without stations."""
     return await set_up_site(subentries=[])
-
-
-@pytest.fixture
-def dial(port: int) -> Callable[..., Ocpp16Station]:
-    """Return what makes a station that dials in at once."""
-
-    def dial(identity: str = STATION, **traits: Any) -> Ocpp16Station:
-        config = StationConfig(identity, **traits)
-        return Ocpp16Station(config, f"ws://127.0.0.1:{port}")
-
-    return dial
 
 
 async def connect_screen(desk: Desk, site: ConfigEntry[Any]) -> Dialog:
@@ -63,10 +50,6 @@ def refreshes(hass: HomeAssistant, dialog: Dialog) -> Iterator[list[str]]:
     unsubscribe = hass.bus.async_listen(EVENT_DATA_ENTRY_FLOW_PROGRESSED, listen)
     yield told
     unsubscribe()
-
-
-def stations(site: ConfigEntry[Any]) -> list[ConfigSubentry]:
-    return list(site.get_subentries_of_type("station"))
 
 
 # Who knocks
@@ -463,96 +446,3 @@ async def test_a_password_of_a_station_that_was_there_before_is_forgotten(
     await vault.set_password_hash(STATION, "old")
     await by_hand(desk, site)
     assert vault.password_hash(STATION) is None
-
-
-# Changes
-
-
-@pytest.fixture
-async def with_garage(set_up_site: SetUp) -> MockConfigEntry:
-    return await set_up_site()
-
-
-CHANGES = {
-    "name": "Carport",
-    "max_current_a": 20,
-    "fallback_current_a": 8,
-    "password_choice": "none",
-}
-
-
-async def test_reconfigure(with_garage: MockConfigEntry, desk: Desk) -> None:
-    (station,) = stations(with_garage)
-    dialog = await desk.edit(with_garage, station)
-    assert dialog.filled == {"name": "Garage", "max_current_a": 16, "fallback_current_a": 6}
-    assert dialog.options("password_choice") == ["none", "generate", "own"]
-
-    await dialog.answer("reconfigure", **CHANGES)
-
-    assert dialog.step == "reconfigure_successful"
-    (station,) = stations(with_garage)
-    assert station.title == "Carport"
-    assert station.data == {
-        "station_id": STATION,
-        "evses": 1,
-        "max_current_a": 20,
-        "fallback_current_a": 8,
-    }
-
-
-async def test_without_a_name_a_station_is_called_by_its_identity(
-    with_garage: MockConfigEntry, desk: Desk
-) -> None:
-    dialog = await desk.edit(with_garage, stations(with_garage)[0])
-    await dialog.answer("reconfigure", **{**CHANGES, "name": " "})
-    assert stations(with_garage)[0].title == STATION
-
-
-@pytest.mark.parametrize(
-    ("fallback_a", "error"),
-    [(0, None), (5, "fallback_too_low"), (20, None), (21, "fallback_too_high")],
-)
-async def test_fallback_current(
-    with_garage: MockConfigEntry, desk: Desk, fallback_a: int, error: str | None
-) -> None:
-    dialog = await desk.edit(with_garage, stations(with_garage)[0])
-    await dialog.answer("reconfigure", **{**CHANGES, "fallback_current_a": fallback_a})
-    if error is None:
-        assert stations(with_garage)[0].data["fallback_current_a"] == fallback_a
-    else:
-        assert dialog.errors == {"fallback_current_a": error}
-        await dialog.answer("reconfigure", **CHANGES)
-        assert dialog.step == "reconfigure_successful"
-
-
-async def test_passwords_come_and_go(
-    with_garage: MockConfigEntry, dial: Callable[..., Ocpp16Station], desk: Desk
-) -> None:
-    (station,) = stations(with_garage)
-    unchanged = {"name": "Garage", "max_current_a": 16, "fallback_current_a": 6}
-
-    async def change(choice: str) -> Dialog:
-        dialog = await desk.edit(with_garage, station)
-        await dialog.answer("reconfigure", **unchanged, password_choice=choice)
-        return dialog
-
-    dialog = await change("own")
-    await dialog.answer("password", password=PASSWORD)
-    async with dial(password=PASSWORD) as wallbox:
-        await until(lambda: wallbox.ready)
-
-        dialog = await desk.edit(with_garage, station)
-        assert dialog.options("password_choice") == ["keep", "generate", "own", "remove"]
-        await change("keep")
-        assert with_garage.runtime_data.vault.password_hash(STATION) is not None
-        assert wallbox.online
-
-    await change("remove")
-    assert with_garage.runtime_data.vault.password_hash(STATION) is None
-    async with dial() as wallbox:
-        await until(lambda: wallbox.ready)
-
-        dialog = await change("generate")
-        await dialog.answer("generated")
-        # It has to log in with it now.
-        await until(lambda: not wallbox.online)

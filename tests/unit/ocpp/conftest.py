@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from custom_components.forecourt.stations.ocpp import CentralSystem, Timing
+from custom_components.forecourt.stations.ocpp import CentralSystem, OcppStation, Timing
 
 from .peer import Site, Watch
 
@@ -57,3 +57,9 @@ async def make_central(site: Site, now: Watch) -> AsyncIterator[MakeCentral]:
 @pytest.fixture
 async def central(make_central: MakeCentral) -> CentralSystem:
     return await make_central()
+
+
+@pytest.fixture
+def station(central: CentralSystem) -> OcppStation:
+    """Return a station that has not connected yet."""
+    return central.add_station("CP1")

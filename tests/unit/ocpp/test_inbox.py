@@ -1,6 +1,5 @@
 """What a station of OCPP 1.6 tells, as it arrives at the site, and the site's answers."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,16 +12,10 @@ from custom_components.forecourt.stations.base import TransactionEnd, Transactio
 from custom_components.forecourt.stations.ocpp import CentralSystem, OcppStation
 from custom_components.forecourt.stations.ocpp.v16_inbox import STARTS_KEPT
 
-from .conftest import MakeCentral
 from .peer import ACCEPTED, INVALID, Payload, Peer, Site, Watch, stamp
 
 EVSE = EvseId("CP1", 1)
 LONG_AGO = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-@pytest.fixture
-def station(central: CentralSystem) -> OcppStation:
-    return central.add_station("CP1")
 
 
 @pytest.fixture
@@ -361,156 +354,6 @@ async def test_notifications_are_acknowledged(peer: Peer, action: str, payload: 
 async def test_the_data_of_a_vendor_is_not_understood(peer: Peer) -> None:
     frame = await peer.call("DataTransfer", {"vendorId": "V", "data": {"a": 1}})
     assert frame[2] == {"status": "UnknownVendorId"}
-
-
-# Strangers
-
-
-async def test_a_stranger_has_to_wait(make_central: MakeCentral, site: Site) -> None:
-    told: list[Any] = []
-    central = await make_central(on_pending=told.append)
-    async with Peer(central, "CP9") as peer:
-        peer.settings["NumberOfConnectors"] = "2"
-        answer = await peer.boot(firmwareVersion="1")
-        assert answer["status"] == "Pending"
-        assert answer["interval"] == 1
-        await peer.until(lambda: told)
-        assert (told[0].id, told[0].model, told[0].evses) == ("CP9", "Box", 2)
-        assert central.pending["CP9"] == told[0]
-        assert (await peer.call("Heartbeat"))[2] == "SecurityError"
-        assert (await peer.call("Authorize", {"idTag": "A"}))[2] == "SecurityError"
-        # It asks again and again; that is no news.
-        await peer.boot(firmwareVersion="1")
-        await asyncio.sleep(0.05)
-        assert len(told) == len(peer.calls("GetConfiguration")) == 1
-        await peer.boot(firmwareVersion="2")
-        await peer.until(lambda: len(told) == 2)
-    assert not site.changes
-    assert "CP9" in central.pending
-
-
-@pytest.mark.parametrize("answer", ["NotSupported", {"unknownKey": ["NumberOfConnectors"]}, None])
-async def test_a_stranger_that_tells_no_number_has_one_outlet(
-    make_central: MakeCentral, answer: Any
-) -> None:
-    told: list[Any] = []
-    central = await make_central(on_pending=told.append)
-    async with Peer(central, "CP9") as peer:
-        peer.answers["GetConfiguration"] = answer
-        peer.impatient()
-        await peer.boot()
-        await peer.until(lambda: told)
-        assert told[0].evses == 1
-
-
-async def test_a_stranger_that_does_not_boot_is_asked_to(make_central: MakeCentral) -> None:
-    told: list[Any] = []
-    central = await make_central(on_pending=told.append)
-    async with Peer(central, "CP9") as peer:
-        peer.answers["TriggerMessage"] = "NotImplemented"
-        await peer.until(lambda: told)
-        assert peer.calls("TriggerMessage") == [{"requestedMessage": "BootNotification"}]
-        assert told[0].model is None
-    async with Peer(central, "CP8") as peer:
-        peer.answers["TriggerMessage"] = lambda _: (
-            asyncio.ensure_future(peer.boot()),
-            {"status": "Accepted"},
-        )[1]
-        await peer.until(lambda: len(told) == 2)
-        assert told[1].model == "Box"
-
-
-async def test_a_stranger_that_boots_when_asked_has_introduced_itself(
-    make_central: MakeCentral,
-) -> None:
-    told: list[Any] = []
-    central = await make_central(on_pending=told.append)
-    async with Peer(central, "CP9") as peer:
-        await peer.until(lambda: peer.calls("TriggerMessage"))
-        await peer.boot()
-        await asyncio.sleep(0.25)
-        assert len(told) == 1
-        assert told[0].model == "Box"
-
-
-async def test_a_stop_of_one_outlet_leaves_the_other(central: CentralSystem, site: Site) -> None:
-    station = central.add_station("CP2", evses=2)
-    async with Peer(central, "CP2") as peer:
-        await peer.ready()
-        await peer.start()
-        await peer.start(connectorId=2)
-        stop = {"transactionId": 1, "meterStop": 1, "timestamp": stamp()}
-        await peer.call("StopTransaction", stop)
-        assert station.transactions == {2: 2}
-    await central.remove_station("CP2")
-
-
-async def test_a_station_that_is_away_can_be_removed(central: CentralSystem) -> None:
-    central.add_station("CP2")
-    await central.remove_station("CP2")
-    assert not central.stations
-
-
-async def test_nobody_needs_to_care_about_strangers(central: CentralSystem) -> None:
-    async with Peer(central, "CP9") as peer:
-        await peer.boot()
-        await peer.until(lambda: peer.calls("GetConfiguration"))
-        await asyncio.sleep(0.02)
-        assert central.pending["CP9"].model == "Box"
-
-
-async def test_a_stranger_that_asked_is_accepted_live(central: CentralSystem, site: Site) -> None:
-    async with Peer(central, "CP9") as peer:
-        await peer.boot()
-        await peer.until(lambda: peer.calls("GetConfiguration"))
-        station = central.add_station("CP9")
-        assert not station.online
-        assert station.info.model == "Box"
-        await peer.until(lambda: peer.calls("TriggerMessage"))
-        assert (await peer.boot())["status"] == "Accepted"
-        await peer.until(lambda: station.online)
-        assert "CP9" not in central.pending
-        assert (await peer.call("Heartbeat"))[0] == 3
-
-
-async def test_a_stranger_that_takes_no_trigger_asks_again_by_itself(
-    central: CentralSystem,
-) -> None:
-    async with Peer(central, "CP9") as peer:
-        peer.answers["TriggerMessage"] = "NotSupported"
-        await peer.boot()
-        station = central.add_station("CP9")
-        await peer.until(lambda: peer.calls("TriggerMessage"))
-        assert (await peer.boot())["status"] == "Accepted"
-        await peer.until(lambda: station.online)
-
-
-async def test_a_stranger_that_stays_silent_has_to_connect_again(central: CentralSystem) -> None:
-    async with Peer(central, "CP9") as peer:
-        await peer.boot()
-        central.add_station("CP9")
-        async with asyncio.timeout(3):
-            await peer.closed.wait()
-        assert peer.ws.close_code == 1012
-
-
-async def test_a_stranger_that_never_booted_comes_in_at_once(
-    central: CentralSystem,
-) -> None:
-    async with Peer(central, "CP9") as peer:
-        station = central.add_station("CP9", evses=2)
-        assert station.online
-        assert station.info.evses == 2
-        await peer.call("Heartbeat")
-
-
-async def test_a_stranger_that_has_to_log_in_connects_again(central: CentralSystem) -> None:
-    async with Peer(central, "CP9") as peer:
-        await peer.boot()
-        station = central.add_station("CP9", "scrypt$4,8,1$AAAA$AAAA")
-        await peer.closed.wait()
-        assert peer.ws.close_code == 1012
-        assert not station.online
 
 
 # Changes

@@ -35,11 +35,6 @@ TAG = Token("04AABBCCDD")
 
 
 @pytest.fixture
-def station(central: CentralSystem) -> OcppStation:
-    return central.add_station("CP1")
-
-
-@pytest.fixture
 async def peer(central: CentralSystem, station: OcppStation) -> Any:
     async with Peer(central, "CP1") as peer:
         yield await peer.ready()

@@ -1,13 +1,11 @@
 """OCPP-J's calls: whatever comes in gets an answer, and only one call goes out at a time."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from dataclasses import replace
 import json
 import logging
 from typing import Any
 
-from hypothesis import given, settings, strategies as st
 import pytest
 
 from custom_components.forecourt.stations.base import Failure, StationError
@@ -15,29 +13,17 @@ from custom_components.forecourt.stations.ocpp import (
     Cause,
     CentralSystem,
     OcppStation,
-    Timing,
     rpc,
 )
-from custom_components.forecourt.stations.ocpp.link import ConnectionLostError
 from custom_components.forecourt.stations.ocpp.rpc import (
     MAX_ANSWERS_KEPT,
-    AnswerError,
-    Rpc,
     masked,
 )
-from custom_components.forecourt.stations.ocpp.schema import ErrorCode, Schemas
-from custom_components.forecourt.stations.ocpp.v16_lenient import lenient
-from custom_components.forecourt.stations.ocpp.v16_setup import Setup
 
 from .conftest import QUICK, MakeCentral
 from .peer import Peer, Site, stamp
 
 SECRET_TAG = "DEADBEEF0123"
-
-
-@pytest.fixture
-def station(central: CentralSystem) -> OcppStation:
-    return central.add_station("CP1")
 
 
 def notes(central: CentralSystem) -> dict[str, int]:
@@ -488,127 +474,3 @@ async def test_a_new_connection_waits_for_what_the_old_one_told(
             await new.boot()
             assert await new.start()
     assert site.order == ["authorize", "start"]
-
-
-ACTIONS = frozenset({"Heartbeat", "MeterValues", "StopTransaction", "StatusNotification"})
-
-
-class Wire:
-    """Frames of a test in, frames of the central system out."""
-
-    def __init__(self, *frames: str) -> None:
-        self._frames = frames
-        self.sent: list[Any] = []
-
-    async def frames(self) -> AsyncGenerator[str]:
-        for frame in self._frames:
-            yield frame
-
-    async def send(self, text: str) -> None:
-        self.sent.append(json.loads(text))
-
-    async def close(
-        self, code: Any = None, reason: str = "", *, fault: str | None = None
-    ) -> None: ...
-
-
-class Echo:
-    """A version of OCPP that takes everything."""
-
-    once = frozenset({"MeterValues"})
-
-    def admit(self, action: str) -> None:
-        if action not in ACTIONS:
-            raise AnswerError(ErrorCode.NOT_IMPLEMENTED)
-
-    def lenient(self, kind: int, action: str, payload: Any) -> list[str]:
-        return lenient(kind, action, payload)
-
-    async def handle(self, action: str, payload: Any) -> Any:
-        return {}
-
-    def answered(self, action: str, answer: Any) -> None: ...
-
-    def ended(self) -> None: ...
-
-
-ANYTHING = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=10),
-    lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
-    ),
-    max_leaves=12,
-)
-FIELDS = st.sampled_from(
-    ["connectorId", "meterValue", "timestamp", "sampledValue", "errorCode", "reason", "meterStop"]
-)
-PAYLOAD = st.dictionaries(FIELDS, ANYTHING, max_size=5)
-CALLS = st.tuples(st.just(2), st.text(max_size=5), st.sampled_from(sorted(ACTIONS)), PAYLOAD)
-FRAMES = (
-    st.text(max_size=30)
-    | ANYTHING.map(json.dumps)
-    | st.lists(ANYTHING, min_size=1, max_size=5).map(json.dumps)
-    | st.tuples(st.sampled_from([2, 3, 4]), ANYTHING, ANYTHING, ANYTHING).map(json.dumps)
-    | CALLS.map(json.dumps)
-)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(FRAMES, max_size=6), st.lists(CALLS.map(json.dumps), max_size=4))
-def test_every_call_among_any_frames_gets_its_answer(frames: list[str], calls: list[str]) -> None:
-    wire = Wire(*frames, *calls)
-    calls_of = Rpc(wire, Echo(), Schemas("1.6"), Timing(), logging.getLogger("nothing"))
-    asyncio.run(calls_of.serve())
-    answered = [frame[1] for frame in wire.sent]
-    for call in calls:
-        assert json.loads(call)[1] in answered
-    assert all(frame[0] == 3 or frame[2] != "InternalError" for frame in wire.sent)
-
-
-async def test_a_connection_that_ends_while_an_answer_goes_out_is_no_failure() -> None:
-    wire = Wire('[2,"1","Heartbeat",{}]')
-
-    async def lost(_text: str) -> None:
-        raise ConnectionLostError
-
-    async def broken() -> AsyncGenerator[str]:
-        yield '[2,"1","Heartbeat",{}]'
-        raise ConnectionLostError
-
-    wire.send = lost  # type: ignore[method-assign, assignment]
-    wire.frames = broken  # type: ignore[method-assign]
-    calls = Rpc(wire, Echo(), Schemas("1.6"), Timing(), logging.getLogger("nothing"))
-    await calls.serve()
-    assert calls.notes == {"answer not delivered": 1}
-    with pytest.raises(ConnectionLostError):
-        await calls.call("Reset", {"type": "Soft"})
-
-
-async def test_a_site_that_fails_costs_no_connection(
-    central: CentralSystem, station: OcppStation, site: Site, caplog: pytest.LogCaptureFixture
-) -> None:
-    def fail(_station: Any) -> None:
-        raise RuntimeError
-
-    site.station_changed = fail  # type: ignore[method-assign, assignment]
-    async with Peer(central, "CP1") as peer:
-        await peer.ready()
-        assert (await peer.call("Heartbeat"))[0] == 3
-    assert "The site could not take note of CP1" in caplog.text
-
-
-async def test_what_fails_in_the_background_is_told(
-    central: CentralSystem,
-    station: OcppStation,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    monkeypatch.setattr(Setup, "run", lambda _: 1 / 0)
-    async with Peer(central, "CP1") as peer:
-        await peer.ready()
-        assert (await peer.call("Heartbeat"))[0] == 3
-    assert "Could not go on with CP1" in caplog.text

@@ -15,11 +15,6 @@ ALL = "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage"
 DATA = "MeterValuesSampledData"
 
 
-@pytest.fixture
-def station(central: CentralSystem) -> OcppStation:
-    return central.add_station("CP1")
-
-
 async def connect(central: CentralSystem, **answers: Any) -> Peer:
     """Connect, get set up, and leave again."""
     async with Peer(central, "CP1") as peer:
