@@ -48,7 +48,12 @@ class Screen:
         self._folder = folder
         self._count = 0
         page.on("console", self._console)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("pageerror", self._page_error)
+
+    def _page_error(self, error: Error) -> None:
+        # The frontend itself does not catch that its Home Assistant is restarted.
+        if str(error) != "disconnected":
+            self.errors.append(str(error))
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type == "error" and "forecourt" in message.text.lower():

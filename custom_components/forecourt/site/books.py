@@ -126,11 +126,16 @@ class Books:
 
     async def report(
         self, evse: EvseId, readings: Sequence[Reading], transaction_id: int | None
-    ) -> None:
-        """Book readings of a transaction, oldest first; others are not the ledger's business."""
+    ) -> int | None:
+        """Book readings of a transaction, oldest first; others are not the ledger's business.
+
+        Returns the id of the transaction if it is running.
+        """
         charge = await self._charge(evse, transaction_id)
-        if charge is not None:
-            await self._book_readings(charge, readings)
+        if charge is None:
+            return None
+        await self._book_readings(charge, readings)
+        return charge.transaction.id if charge.transaction.open else None
 
     async def _book_readings(self, before: Charge, readings: Sequence[Reading]) -> Charge:
         charge = before

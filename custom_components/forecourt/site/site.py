@@ -176,14 +176,15 @@ class Site:
 
     async def report(
         self, evse: EvseId, readings: tuple[Reading, ...], transaction_id: int | None
-    ) -> None:
+    ) -> int | None:
         """Book readings, and show the newest."""
         async with self._locks[evse.station_id]:
-            await self.books.report(evse, readings, transaction_id)
+            booked_on = await self.books.report(evse, readings, transaction_id)
             now = self._clock()
             for reading in readings if evse in self.board else ():
                 self.board.set_reading(evse, reading, now)
         self.controller.wake()
+        return booked_on
 
     async def authorize(self, station_id: str, token: Token, at: datetime) -> Authorization:
         """Judge a token that is shown now."""

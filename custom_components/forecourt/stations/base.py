@@ -177,8 +177,11 @@ class SiteEvents(Protocol):
 
     async def report(
         self, evse: EvseId, readings: tuple[Reading, ...], transaction_id: int | None
-    ) -> None:
-        """Take note of meter readings, oldest first; `transaction_id` as the station told it."""
+    ) -> int | None:
+        """Take note of meter readings, oldest first; `transaction_id` as the station told it.
+
+        Returns the running transaction that they were booked on, `None` where none runs.
+        """
 
     async def authorize(self, station_id: str, token: Token, at: datetime) -> Authorization:
         """Judge a token that was shown at the station."""

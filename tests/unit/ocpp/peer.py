@@ -68,6 +68,7 @@ class Site:
         self.starts: list[TransactionStart] = []
         self.ends: list[TransactionEnd] = []
         self.order: list[str] = []
+        self.booked_on: int | None = None
         self.authorization = ACCEPTED
         self.end_authorization: Authorization | None = None
         self.failure: Exception | None = None
@@ -85,9 +86,10 @@ class Site:
 
     async def report(
         self, evse: EvseId, readings: tuple[Reading, ...], transaction_id: int | None
-    ) -> None:
+    ) -> int | None:
         await self._note("report")
         self.reports.append((evse, readings, transaction_id))
+        return self.booked_on
 
     async def authorize(self, station_id: str, token: Token, at: datetime) -> Authorization:
         await self._note("authorize")

@@ -296,9 +296,18 @@ async def test_a_transaction_that_is_none_is_not_told(
     assert not station.transactions
 
 
+async def test_a_transaction_that_only_the_site_knows_is_learned(
+    peer: Peer, site: Site, station: OcppStation
+) -> None:
+    site.booked_on = 7
+    await peer.call("MeterValues", meter_values())
+    assert station.transactions == {1: 7}
+
+
 async def test_old_readings_say_nothing_about_what_runs_now(
     peer: Peer, site: Site, station: OcppStation
 ) -> None:
+    site.booked_on = 7
     await peer.call("MeterValues", meter_values(transactionId=9, at=LONG_AGO))
     assert site.reports[0][1][0].at == LONG_AGO
     assert not station.transactions

@@ -87,12 +87,13 @@ class Inbox16:
             # Connector 0 is the station's own supply, which is no outlet.
             return {}
         evse = self._evse(connector)
+        booked_on = await self._events.report(evse, readings, transaction_id)
         if is_live(readings, self._connected_at):
-            if transaction_id is not None:
-                self._station.transactions[connector] = transaction_id
+            # Some stations never name the transaction; after a restart only the site knows it.
+            if (running := transaction_id or booked_on) is not None:
+                self._station.transactions[connector] = running
             if (phases := charging_phases(readings)) is not None:
                 self._station.limiter.phases[connector] = phases
-        await self._events.report(evse, readings, transaction_id)
         return {}
 
     async def start_transaction(self, payload: Payload) -> Payload:
