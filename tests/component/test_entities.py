@@ -75,3 +75,23 @@ async def test_devices(
     wallbox: Ocpp16Station, device_registry: dr.DeviceRegistry, snapshot: SnapshotAssertion
 ) -> None:
     assert devices_of_site(device_registry) == snapshot
+
+
+async def test_a_fault_of_an_outlet_is_shown_until_it_is_over(
+    hass: HomeAssistant, wallbox: Ocpp16Station, passing_time: Time
+) -> None:
+    def shown() -> tuple[str, str]:
+        state = hass.states.get("sensor.garage_outlet_1_error")
+        status = hass.states.get("sensor.garage_outlet_1_status")
+        assert state is not None
+        assert status is not None
+        return state.state, status.state
+
+    await passing_time.passes(2)
+    assert shown() == ("no_error", "available")
+    await wallbox.fault("connector_error", error_code="GroundFailure")
+    await passing_time.passes(2)
+    assert shown() == ("GroundFailure", "faulted")
+    await wallbox.fault("connector_error", error_code="NoError")
+    await passing_time.passes(2)
+    assert shown() == ("no_error", "available")
