@@ -1,8 +1,13 @@
+"""These tests run the whole site without Home Assistant, over real sockets."""
+
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
+# Before anything of the integration: it puts Home Assistant out of reach.
+import tests.unit.conftest  # noqa: F401 - for what it does
 
 from .depot import Depot
 

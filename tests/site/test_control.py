@@ -3,8 +3,8 @@
 from typing import Any
 
 from custom_components.forecourt.core.model.ids import EvseId
+from tests.unit.ocpp.peer import Peer, stamp
 
-from ..ocpp.peer import Peer, stamp
 from .depot import Depot, until
 
 

@@ -14,8 +14,7 @@ from custom_components.forecourt.ledger import Ledger
 from custom_components.forecourt.site import Site
 from custom_components.forecourt.stations.ocpp import CentralSystem, Timing
 from simulator import Clock, Ocpp16Station, StationConfig
-
-from ..site.world import KEY, TOKENS, USERS, settings
+from tests.unit.site.world import KEY, TOKENS, USERS, settings
 
 LIMITS = Limits(max_current_a=16, fallback_current_a=6)
 QUICK = Timing(call_s=2, close_s=0.3, drain_s=1, pong_s=0.5, probe_s=0.5, quiet_boot_s=0.1)
