@@ -70,6 +70,7 @@ def test_who_plugged_in_first_came_first() -> None:
 
 def test_a_user_may_ask_for_less() -> None:
     assert currents([charging(1, requested_current_a=10)], 40) == {1: (10, LimitReason.USER_LIMIT)}
+    assert currents([charging(1, requested_current_a=6)], 40) == {1: (6, LimitReason.USER_LIMIT)}
     assert currents([charging(1, requested_current_a=0)], 40) == {1: (0, LimitReason.USER_LIMIT)}
     assert currents([charging(1, requested_current_a=5)], 40) == {1: (0, LimitReason.USER_LIMIT)}
 
@@ -240,3 +241,14 @@ def test_who_does_not_follow_leaves_the_rest_to_the_oldest() -> None:
         2: 14,
         3: 0,
     }
+
+
+def test_who_has_a_share_makes_room_for_who_does_not_follow() -> None:
+    stuck = charging(1, requested_current_a=10, setpoint=order(1, 10), reading=drawing(26.0))
+    other = charging(2, setpoint=order(2, 30))
+    assert {n: amps for n, (amps, _) in currents([stuck, other], 40).items()} == {1: 10, 2: 14}
+
+
+def test_where_others_take_more_than_the_fuse_all_wait() -> None:
+    wild = idle(1, online=False, reading=drawing(30.0))
+    assert currents([wild, charging(2)], 16) == {2: (0, LimitReason.NO_ROOM)}

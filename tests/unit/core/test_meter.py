@@ -210,6 +210,22 @@ def test_a_new_segment_is_reported_once_it_counts() -> None:
     assert count(result.transaction, 40, after(30)).rollback
 
 
+def test_a_value_just_below_the_register_after_odd_ones_is_no_energy() -> None:
+    transaction = counted(begun(9_000), every(10, 9_100, 0, 10, 9_090))
+    assert transaction.energy_wh == 110
+    assert counted(transaction, every(60, 9_120)).energy_wh == 120
+    result = finish(transaction, 9_050)
+    assert (result.transaction.energy_wh, result.mismatch) == (50, True)
+
+
+def test_the_largest_step() -> None:
+    assert counted(begun(9), every(10, 9 + MAX_STEP_WH)).energy_wh == MAX_STEP_WH
+    assert counted(begun(9), every(10, 10 + MAX_STEP_WH)).energy_wh == 0
+    above = counted(begun(9), every(10, 2**30, 2**30 + MAX_STEP_WH))
+    assert above.energy_wh == MAX_STEP_WH
+    assert counted(above, every(60, 2**31)).energy_wh == MAX_STEP_WH
+
+
 def test_a_dip_of_an_exchanged_meter_is_waited_out() -> None:
     transaction = counted(begun(5_000), every(60, 5_100, 0, 100, 200, 3, 300))
     assert transaction.energy_wh == 100 + 300

@@ -204,6 +204,12 @@ def test_a_correction_takes_back_first_what_nobody_pays_for() -> None:
     assert now.session.cost == (496 - 6) * Decimal("0.50") / 1000
 
 
+def test_a_correction_takes_back_no_more_than_itself() -> None:
+    now = ended(count(charge(), 1_500, minutes(1), None), 2, 1_490, "0.50")
+    assert (now.session.energy_wh, now.session.unpriced_wh) == (490, 490)
+    assert now.session.cost is None
+
+
 def test_a_correction_without_a_price_leaves_the_cost() -> None:
     now = ended(count(charge(), 1_500, minutes(1), Decimal("0.50")), 2, 1_495, None)
     assert (now.session.energy_wh, now.session.unpriced_wh) == (495, 0)

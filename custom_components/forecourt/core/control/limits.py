@@ -147,7 +147,7 @@ def _possible_a(outlet: Outlet, now: datetime) -> int:
 def _share(wanted: Sequence[int], limit_a: int) -> list[int]:
     """Split the limit: water-filling in whole amperes, oldest first where it runs short."""
     served = [index for index, current in enumerate(wanted) if current]
-    while len(served) * MIN_CURRENT_A > limit_a and served:
+    while len(served) * MIN_CURRENT_A > limit_a:
         served.pop()
     shares = [0] * len(wanted)
     rest = limit_a

@@ -38,22 +38,23 @@ def count(transaction: Transaction, register_wh: int, at: datetime) -> Counted:
         # Told late: it is in the newer value already.
         return Counted(transaction, 0)
     at = max(at, transaction.last_at)
-    way = register_wh - transaction.last_wh
-    goes_on = 0 <= way <= MAX_STEP_WH + beside
-    if odd is not None and 0 <= register_wh - odd <= MAX_STEP_WH:
-        odd_way = register_wh - odd
-        if not goes_on or odd_way < abs(way - beside):
-            risen = replace(transaction, suspect_last_wh=register_wh, last_at=at)
-            return _counted(risen, rollback=odd_way > 0)
-    if goes_on:
-        back = replace(
+    is_odd, step = _way(transaction, register_wh)
+    if not 0 <= step <= MAX_STEP_WH:
+        if beside:
+            # A dip or jump while the register is odd already.
+            return Counted(transaction, 0)
+        suspect = replace(transaction, suspect_wh=register_wh, suspect_last_wh=register_wh)
+        return Counted(suspect, 0)
+    if is_odd:
+        moved = replace(transaction, suspect_last_wh=register_wh, last_at=at)
+    else:
+        moved = replace(
             transaction, last_wh=register_wh, last_at=at, suspect_wh=None, suspect_last_wh=None
         )
-        return _counted(back)
-    if beside:
-        # A dip of a register that is odd already.
-        return Counted(transaction, 0)
-    return Counted(replace(transaction, suspect_wh=register_wh, suspect_last_wh=register_wh), 0)
+    total = moved.last_wh - moved.meter_start_wh + _beside(moved)
+    added = max(0, total - moved.energy_wh)
+    moved = replace(moved, energy_wh=moved.energy_wh + added)
+    return Counted(moved, added, rollback=is_odd and step > 0)
 
 
 def finish(transaction: Transaction, meter_stop_wh: int) -> Counted:
@@ -65,20 +66,17 @@ def finish(transaction: Transaction, meter_stop_wh: int) -> Counted:
     neither, the smaller of what was counted and stop minus start stands, and
     the difference is reported.
     """
-    counted, odd, beside = transaction.energy_wh, transaction.suspect_last_wh, _beside(transaction)
+    counted = transaction.energy_wh
     between = meter_stop_wh - transaction.meter_start_wh
-    way = meter_stop_wh - transaction.last_wh
-    total, rollback = None, False
-    if -ROUNDING_WH <= way <= MAX_STEP_WH + beside:
-        total = max(0, between)
-    if odd is not None and -ROUNDING_WH <= meter_stop_wh - odd <= MAX_STEP_WH:
-        odd_way = meter_stop_wh - odd
-        if total is None or abs(odd_way) < abs(way - beside):
-            total = max(0, transaction.last_wh - transaction.meter_start_wh + beside + odd_way)
-            rollback = True
-    mismatch = total is None or total < counted - ROUNDING_WH
-    if total is None:
+    is_odd, step = _way(transaction, meter_stop_wh)
+    fits = -ROUNDING_WH <= step <= MAX_STEP_WH
+    if not fits:
         total = min(counted, between) if between > 0 else counted
+    elif is_odd:
+        main = transaction.last_wh - transaction.meter_start_wh
+        total = max(0, main + _beside(transaction) + step)
+    else:
+        total = max(0, between)
     ended = replace(
         transaction,
         energy_wh=total,
@@ -87,7 +85,24 @@ def finish(transaction: Transaction, meter_stop_wh: int) -> Counted:
         suspect_last_wh=None,
         meter_stop_wh=meter_stop_wh,
     )
-    return Counted(ended, total - counted, rollback=rollback, mismatch=mismatch)
+    return Counted(
+        ended,
+        total - counted,
+        rollback=fits and is_odd,
+        mismatch=not fits or total < counted - ROUNDING_WH,
+    )
+
+
+def _way(transaction: Transaction, register_wh: int) -> tuple[bool, int]:
+    """Return whether a value goes on from the odd values, and how far it is from where it does.
+
+    It goes on from what it is nearer to: the odd ones, or where the register
+    of the start would be after the energy that was counted beside it.
+    """
+    way, odd = register_wh - transaction.last_wh, transaction.suspect_last_wh
+    if odd is not None and abs(register_wh - odd) < abs(way - _beside(transaction)):
+        return True, register_wh - odd
+    return False, way
 
 
 def _beside(transaction: Transaction) -> int:
@@ -95,10 +110,3 @@ def _beside(transaction: Transaction) -> int:
     if transaction.suspect_wh is None or transaction.suspect_last_wh is None:
         return 0
     return transaction.suspect_last_wh - transaction.suspect_wh
-
-
-def _counted(transaction: Transaction, *, rollback: bool = False) -> Counted:
-    total = transaction.last_wh - transaction.meter_start_wh + _beside(transaction)
-    added = max(0, total - transaction.energy_wh)
-    moved = replace(transaction, energy_wh=transaction.energy_wh + added)
-    return Counted(moved, added, rollback=rollback)
