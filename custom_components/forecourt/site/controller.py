@@ -108,6 +108,8 @@ class Controller:
 
     def _served(self, station_id: str, task: asyncio.Task[None]) -> None:
         del self._busy[station_id]
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            _LOGGER.error("%s was not served; trying again", station_id, exc_info=fault)
 
     async def _serve(self, station: Station, setpoints: list[Setpoint], now: datetime) -> None:
         for setpoint in setpoints:
@@ -147,7 +149,7 @@ class Controller:
 
     def _raises(self, setpoint: Setpoint) -> bool:
         order = self._board[setpoint.evse].setpoint if setpoint.evse in self._board else None
-        return setpoint.current_a > max(setpoint.before_a, order.current_a if order else 0)
+        return setpoint.current_a > (order.current_a if order else setpoint.before_a)
 
     def _transaction(self, evse: EvseId) -> int | None:
         session = self._board[evse].session if evse in self._board else None

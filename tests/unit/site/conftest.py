@@ -24,7 +24,9 @@ def new_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def world(tmp_path: Path, new_ledger: Path) -> AsyncIterator[World]:
+async def world(
+    tmp_path: Path, new_ledger: Path, caplog: pytest.LogCaptureFixture
+) -> AsyncIterator[World]:
     """Return a site where those who are known may charge, without stations."""
     path = tmp_path / "ledger.db"
     shutil.copy(new_ledger, path)
@@ -32,6 +34,7 @@ async def world(tmp_path: Path, new_ledger: Path) -> AsyncIterator[World]:
     await world.open()
     yield world
     await world.close()
+    assert "was not served" not in caplog.text
     # Nothing that the site began may outlive it.
     assert asyncio.all_tasks() == {asyncio.current_task()}
 

@@ -147,6 +147,20 @@ async def test_a_stranger_who_cannot_be_stopped_is_paused(
     assert "garage/1 does not end an unauthorised charge: garage: refused" in caplog.text
 
 
+async def test_a_stranger_at_a_station_that_is_away_is_stopped_later(world: World) -> None:
+    box = world.add()
+    await world.start(UNKNOWN)
+    box.online = False
+    world.site.station_changed(box)
+    world.now += EVICT_AFTER
+    await world.turn()
+    assert box.told == []
+    box.online = True
+    world.site.station_changed(box)
+    await world.turn()
+    assert len(box.all("stop")) == 1
+
+
 async def test_who_ended_is_not_stopped(world: World) -> None:
     box = world.add()
     await world.stop((await world.start(UNKNOWN)).transaction_id, 1_001)

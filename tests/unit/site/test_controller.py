@@ -42,7 +42,7 @@ async def test_a_charge_gets_its_setpoint_and_keeps_it_renewed(world: World) -> 
     world.wait(seconds=100)
     await world.turn()
     assert world.state().setpoint == replace(setpoint, valid_until=world.now + VALIDITY)
-    assert len(box.all("apply")) == 2
+    assert len(box.told) == len(box.all("apply")) == 2
 
 
 async def test_a_renewal_is_nobodys_news(world: World) -> None:
@@ -104,6 +104,21 @@ async def test_an_order_for_a_charge_that_ended_meanwhile_is_not_one_of_the_next
     assert world.state().setpoint is None
     await world.turn()
     assert current_a(world) == 32
+
+
+async def test_an_order_for_a_charge_that_ended_before_its_turn_is_none(world: World) -> None:
+    box = world.add(evses=2)
+    second = EvseId("garage", 2)
+    await world.start(ANNAS)
+    other = await world.start(CARLS, evse=second)
+    box.hold = asyncio.Event()
+    await world.site.turn()
+    await until(lambda: bool(box.told))
+    await world.stop(other.transaction_id, 1_001)
+    box.hold.set()
+    await world.idle()
+    assert [setpoint.evse for setpoint in box.all("apply")] == [EVSE, second]
+    assert world.state(second).setpoint is None
 
 
 @pytest.mark.parametrize("failure", [None, Failure.TIMEOUT])
@@ -190,6 +205,21 @@ async def test_a_station_that_just_went_away_does_not_refuse(
     assert reported == [EVSE, EVSE]
 
 
+async def test_a_refusal_is_forgotten_with_its_station(world: World) -> None:
+    box = world.add()
+    reported: list[EvseId] = []
+    world.site.controller.refused.connect(reported.append)
+    box.failure = Failure.REFUSED
+    await world.start(ANNAS)
+    await world.turn()
+    await world.site.remove_station("garage")
+    assert world.site.controller.refusals == {}
+    world.add().failure = Failure.REFUSED
+    await world.start(ANNAS, at=world.now + SECOND)
+    await world.turn()
+    assert reported == [EVSE, EVSE]
+
+
 async def test_one_outlet_may_refuse_and_another_follow(world: World) -> None:
     world.site.settings = settings(main_fuse_a=64)
     box = world.add(evses=2)
@@ -235,6 +265,20 @@ async def test_a_raise_that_may_have_arrived_counts_and_a_drop_does_not(
     assert world.state().setpoint == renewed
 
 
+async def test_a_raise_counts_also_while_a_drop_before_it_waits_for_its_proof(
+    world: World,
+) -> None:
+    box = world.add()
+    await world.start(ANNAS)
+    await world.turn()
+    world.site.orders.limit(EVSE, 6)
+    await world.turn()
+    world.site.orders.limit(EVSE, 10)
+    box.failure = Failure.TIMEOUT
+    await world.turn()
+    assert current_a(world) == 10
+
+
 async def test_a_drop_that_may_not_have_arrived_does_not_count_at_first_either(
     world: World,
 ) -> None:
@@ -269,6 +313,26 @@ async def test_a_slow_station_delays_nobody_but_itself(world: World) -> None:
     await world.idle()
     await world.turn()
     assert len(slow.all("apply")) == 2
+
+
+async def test_a_driver_that_fails_is_tried_again(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    box = world.add()
+    await world.start(ANNAS)
+    take = box._take
+
+    async def fail(command: str, what: object) -> None:
+        raise ValueError("a mistake of the driver")
+
+    box._take = fail  # type: ignore[method-assign]
+    await world.turn()
+    assert "garage was not served; trying again" in caplog.text
+    assert "a mistake of the driver" in caplog.text
+    caplog.clear()
+    box._take = take  # type: ignore[method-assign]
+    await world.turn()
+    assert current_a(world) == 32
 
 
 # --- the loop -------------------------------------------------------------------------------------
