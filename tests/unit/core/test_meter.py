@@ -202,6 +202,21 @@ def test_an_exchanged_meter_goes_on_where_the_old_one_stopped(
     assert not result.mismatch
 
 
+def test_an_exchanged_meter_that_did_not_count_adds_nothing() -> None:
+    result = finish(counted(begun(5_000), every(60, 500)), 495)
+    assert (result.transaction.energy_wh, result.rollback, result.mismatch) == (0, True, False)
+
+
+def test_what_fits_neither_meter_is_reported() -> None:
+    transaction = counted(begun(5_000), every(60, 500, 700))
+    result = finish(transaction, 100)
+    assert (result.transaction.energy_wh, result.rollback, result.mismatch) == (200, False, True)
+
+
+def test_a_register_that_goes_on_is_no_new_segment() -> None:
+    assert not count(begun(5_000), 5_100, after(10)).rollback
+
+
 def test_a_new_segment_is_reported_once_it_counts() -> None:
     result = count(begun(5_000), 0, after(10))
     assert not result.rollback
