@@ -59,11 +59,8 @@ class Books:
         return self._registers.get(evse)
 
     def forget(self, evse: EvseId) -> None:
-        """Drop an EVSE that was removed; what is booked stays in the ledger."""
-        session = self._sessions.pop(evse, None)
-        if session is not None and session.transaction_id is not None:
-            self._transactions.pop(session.transaction_id, None)
-        self._registers.pop(evse, None)
+        """Drop the session of an EVSE that was removed; what is booked stays in the ledger."""
+        self._sessions.pop(evse, None)
 
     async def set_price(self, at: datetime, price_per_kwh: Decimal | None) -> None:
         """Take note of the price of a kilowatt-hour that is valid from `at` on."""

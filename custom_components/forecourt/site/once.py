@@ -47,15 +47,16 @@ class Once:
             last = self._last[place] = Given(what, loop.time(), loop.create_task(command()))
             self._running.add(last.result)
             last.result.add_done_callback(self._ended)
-        await asyncio.shield(last.result)
+        # Not `shield`: that logs a failure which comes after the caller went away.
+        await asyncio.wait((last.result,))
+        last.result.result()
 
     async def close(self) -> None:
-        """Cancel what still runs, and forget everything."""
+        """Cancel what still runs."""
         running = tuple(self._running)
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        self._last.clear()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)

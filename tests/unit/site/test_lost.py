@@ -130,6 +130,7 @@ async def test_a_charge_at_a_free_outlet_is_given_up_after_a_while(world: World)
     await world.stop(answer.transaction_id, 1_400)
     [session] = await world.sessions()
     assert session.energy_wh == 400
+    assert (session.status, session.unplugged_at) == (SessionStatus.CLOSED, free_at)
     assert session.flags >= {SessionFlag.AMENDED}
     assert world.state().session is None
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+import gc
 
 import pytest
 
@@ -224,12 +225,36 @@ async def test_a_caller_that_goes_away_does_not_take_the_command_with_it() -> No
     assert given == ["start"]
 
 
+async def test_a_failure_that_nobody_waits_for_any_more_is_nobodys(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    done = asyncio.Event()
+
+    async def command() -> None:
+        await done.wait()
+        raise StationError("garage", Failure.REFUSED)
+
+    async def leave() -> None:
+        starting = Once()
+        impatient = asyncio.create_task(starting.run("place", "start", command))
+        await asyncio.sleep(0)
+        impatient.cancel()
+        await asyncio.gather(impatient, return_exceptions=True)
+        done.set()
+        await until(lambda: not starting._running)
+
+    await leave()
+    gc.collect()
+    assert caplog.text == ""
+
+
 async def test_nothing_runs_on_after_the_end() -> None:
     orders = Once()
     caller = asyncio.create_task(orders.run("place", "start", asyncio.Event().wait))  # type: ignore[arg-type]
     await asyncio.sleep(0)
     assert len(asyncio.all_tasks()) == 3
     await orders.close()
+    assert asyncio.all_tasks() <= {asyncio.current_task(), caller}
     with pytest.raises(asyncio.CancelledError):
         await caller
     assert asyncio.all_tasks() == {asyncio.current_task()}

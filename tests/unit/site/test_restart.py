@@ -173,6 +173,9 @@ async def test_a_station_that_comes_again_counts_on(world: World) -> None:
     world.add()
     await world.stop((await world.start(ANNAS)).transaction_id, 1_500)
     await world.site.remove_station("garage")
+    world.add()
+    assert world.state().register_wh == 1_500
+    await world.site.remove_station("garage")
     del world.boxes["garage"]
     await world.restart()
     world.add()

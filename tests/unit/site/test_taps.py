@@ -161,6 +161,19 @@ async def test_one_of_the_same_group_may_stop(world: World) -> None:
     assert answer.group == started.authorization.group == "group:family"
 
 
+async def test_where_nobody_charges_any_more_another_user_may(world: World) -> None:
+    world.add()
+    await world.plug()
+    await world.stop((await world.start(ANNAS)).transaction_id, 1_100)
+    assert (await world.tap(CARLS)).accepted
+
+
+async def test_the_tag_of_the_site_is_not_another_user(world: World) -> None:
+    world.add()
+    await world.start(ANNAS)
+    assert (await world.tap(world.site.members.site_tag("carl"))).accepted
+
+
 async def test_another_user_may_charge_at_the_outlet_that_is_free(world: World) -> None:
     world.add(evses=2)
     await world.start(ANNAS)
@@ -208,10 +221,28 @@ async def test_who_shows_a_card_takes_over_a_charge_of_the_default_user(anyone: 
     anyone.add()
     await started_by_the_site(anyone)
     assert (await anyone.tap(BENS)).accepted
+    session = anyone.state().session
+    assert session is not None
+    assert (session.user_id, session.token_last4) == ("ben", None)
     assert (await anyone.tap(CARLS)).accepted
     session = anyone.state().session
     assert session is not None
     assert session.user_id == "carl"
+
+
+async def test_a_barred_card_takes_over_nothing(anyone: World) -> None:
+    anyone.add()
+    await started_by_the_site(anyone)
+    assert not (await anyone.tap(BARRED)).accepted
+    assert [session.user_id for session in await anyone.sessions()] == [None]
+
+
+async def test_the_tag_of_the_site_takes_over_nothing(anyone: World) -> None:
+    """A station may ask about the tag with which the site starts a charge at the other outlet."""
+    anyone.add(evses=2)
+    await started_by_the_site(anyone)
+    assert (await anyone.tap(anyone.site.members.site_tag("anna"))).accepted
+    assert [session.user_id for session in await anyone.sessions()] == [None]
 
 
 async def test_of_two_charges_of_nobody_none_is_taken_over(anyone: World) -> None:
