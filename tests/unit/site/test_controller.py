@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 import logging
 from typing import Any
 
@@ -341,6 +341,7 @@ async def test_a_driver_that_fails_is_tried_again(
 async def test_the_loop_turns_by_itself_and_when_something_happens(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(controller, "PAUSE_S", 0.0)
     box = world.add()
     running = asyncio.create_task(world.site.run())
     await world.start(ANNAS)
@@ -372,6 +373,7 @@ async def test_a_fault_in_one_turn_is_logged_and_the_loop_goes_on(
     broken = Broken()
     monkeypatch.setitem(world.site.stations, "broken", broken)
     monkeypatch.setattr(controller, "PERIOD_S", 0.001)
+    monkeypatch.setattr(controller, "PAUSE_S", 0.0)
     running = asyncio.create_task(world.site.run())
     await until(lambda: "The control loop failed" in caplog.text)
     broken.broken = False
@@ -380,6 +382,35 @@ async def test_a_fault_in_one_turn_is_logged_and_the_loop_goes_on(
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+async def test_what_happens_together_is_one_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add()
+    turns: list[None] = []
+    step = world.site.controller.step
+
+    def counted(now: datetime) -> None:
+        turns.append(None)
+        step(now)
+
+    monkeypatch.setattr(world.site.controller, "step", counted)
+    monkeypatch.setattr(controller, "PAUSE_S", 0.05)
+    running = asyncio.create_task(world.site.run())
+    await until(lambda: len(turns) == 1)
+    for amps in range(6, 20):
+        world.site.orders.limit(EVSE, amps)
+        await asyncio.sleep(0)
+    await until(lambda: len(turns) == 2)
+    await asyncio.sleep(0.1)
+    assert len(turns) == 2
+    # After a rest, the next one comes at once.
+    monkeypatch.setattr(controller, "PAUSE_S", 60.0)
+    world.site.controller.wake()
+    await until(lambda: len(turns) == 3)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_what_is_under_way_ends_with_the_site(world: World) -> None:

@@ -7,7 +7,7 @@ import gc
 import pytest
 
 from custom_components.forecourt.core.model.ids import EvseId
-from custom_components.forecourt.site import once
+from custom_components.forecourt.site import controller, once
 from custom_components.forecourt.site.once import Once
 from custom_components.forecourt.site.orders import AlreadyChargingError, NotChargingError, Orders
 from custom_components.forecourt.stations.base import (
@@ -150,7 +150,10 @@ async def test_who_starts_stops_and_starts_again_means_it(world: World) -> None:
     assert [name for name, _ in box.told] == ["start", "stop", "start"]
 
 
-async def test_what_users_ask_of_an_outlet_is_kept_and_looked_at(world: World) -> None:
+async def test_what_users_ask_of_an_outlet_is_kept_and_looked_at(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controller, "PAUSE_S", 0.0)
     box = world.add()
     await world.start(ANNAS)
     await world.turn()
