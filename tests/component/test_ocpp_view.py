@@ -13,7 +13,7 @@ import pytest
 
 from custom_components.forecourt.stations.ocpp import Cause, CentralSystem
 from custom_components.forecourt.stations.ocpp.ha import async_serve
-from tests.unit.ocpp.peer import Site, Watch, cheap_hash
+from tests.wire.ocpp.peer import Site, Watch, cheap_hash
 
 SECRET = "correct horse battery"
 BOOT = [2, "1", "BootNotification", {"chargePointVendor": "Acme", "chargePointModel": "Box"}]

@@ -13,7 +13,7 @@ from custom_components.forecourt.core.model.ids import EvseId
 from custom_components.forecourt.core.model.session import SessionFlag
 from custom_components.forecourt.stations.ocpp import Cause, server
 from custom_components.forecourt.stations.ocpp.door import MAX_PENDING
-from tests.unit.ocpp.peer import Peer, cheap_hash, stamp
+from tests.wire.ocpp.peer import Peer, cheap_hash, stamp
 
 from .depot import Depot, until
 

@@ -1,13 +1,10 @@
-"""These tests run the whole site without Home Assistant, over real sockets."""
+"""A whole site that stations dial, and a check that it leaves nothing behind."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-
-# Before anything of the integration: it puts Home Assistant out of reach.
-import tests.unit.conftest  # noqa: F401 - for what it does
 
 from .depot import Depot
 

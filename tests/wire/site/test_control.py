@@ -3,7 +3,7 @@
 from typing import Any
 
 from custom_components.forecourt.core.model.ids import EvseId
-from tests.unit.ocpp.peer import Peer, stamp
+from tests.wire.ocpp.peer import Peer, stamp
 
 from .depot import Depot, until
 
