@@ -52,6 +52,7 @@ class Vault:
             hass, VERSION, f"{DOMAIN}.vault", private=True, atomic_writes=True
         )
         self._data = _VaultData(key="", tokens=[], passwords={})
+        self._coming: set[str] = set()
 
     async def load(self) -> None:
         """Read the store, and make the key on the first start."""
@@ -82,8 +83,13 @@ class Vault:
         """Return the tokens of one user."""
         return [record for record in self.tokens if record.user_id == user_id]
 
-    async def add_token(self, token: Token, user_id: str) -> None:
-        """Enrol a token; the caller has made sure that it is nobody else's."""
+    async def add_token(self, token: Token, user_id: str, *, is_coming: bool = False) -> None:
+        """Enrol a token; the caller has made sure that it is nobody else's.
+
+        `is_coming`: the user comes into being in a moment.
+        """
+        if is_coming:
+            self._coming.add(user_id)
         self._data["tokens"].append(_StoredToken(uid=token.uid, user_id=user_id, blocked=False))
         await self._save()
 
@@ -94,7 +100,9 @@ class Vault:
 
     async def keep_users(self, user_ids: set[str]) -> None:
         """Forget the tokens of users that do not exist any more."""
-        kept = [i for i in self._data["tokens"] if i["user_id"] in user_ids]
+        self._coming -= user_ids
+        known = user_ids | self._coming
+        kept = [i for i in self._data["tokens"] if i["user_id"] in known]
         if len(kept) != len(self._data["tokens"]):
             self._data["tokens"] = kept
             await self._save()

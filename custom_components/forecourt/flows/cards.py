@@ -136,7 +136,7 @@ class CardSteps(ConfigSubentryFlow):
             return self.async_show_form(step_id="give", description_placeholders=self._placeholders)
         if self._new is not None:
             # The user comes into being with the end of this dialog; the card waits for it.
-            await hub.vault.add_token(self._token, self._user_id)
+            await hub.vault.add_token(self._token, self._user_id, is_coming=True)
             return self._create("with_card")
         await hub.enrol(self._token, self._user_id)
         return self.async_abort(reason="card_enrolled", description_placeholders=self._placeholders)
