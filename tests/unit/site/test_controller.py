@@ -1,6 +1,7 @@
 """The control loop: what stations are told, and when."""
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import datetime, timedelta
 import logging
@@ -382,6 +383,27 @@ async def test_a_fault_in_one_turn_is_logged_and_the_loop_goes_on(
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+async def test_whatever_a_station_tells_wakes_the_loop(world: World) -> None:
+    box = world.add()
+    waking = world.site.controller._wake
+
+    async def woke(event: Awaitable[object] | None = None) -> bool:
+        waking.clear()
+        if event is not None:
+            await event
+        return waking.is_set()
+
+    assert not await woke()
+    assert await woke(world.plug())
+    assert await woke(world.start(ANNAS))
+    assert await woke(world.meter(1_001, 1))
+    assert await woke(world.stop(1, 1_002))
+    waking.clear()
+    world.site.station_changed(box)
+    assert waking.is_set()
+    assert await woke(world.site.remove_station("garage"))
 
 
 async def test_what_happens_together_is_one_turn(
