@@ -10,7 +10,7 @@ from custom_components.forecourt.core.model.ids import EvseId
 from custom_components.forecourt.core.model.token import Token
 from custom_components.forecourt.stations.base import TransactionEnd, TransactionStart
 from custom_components.forecourt.stations.ocpp import CentralSystem, OcppStation
-from custom_components.forecourt.stations.ocpp.v16_inbox import STARTS_KEPT
+from custom_components.forecourt.stations.ocpp.v16.inbox import STARTS_KEPT
 
 from .peer import ACCEPTED, INVALID, Payload, Peer, Site, Watch, stamp
 

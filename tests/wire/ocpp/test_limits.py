@@ -10,7 +10,7 @@ from custom_components.forecourt.core.model.setpoint import LimitReason, Setpoin
 from custom_components.forecourt.stations.base import Failure, StationError
 from custom_components.forecourt.stations.ocpp.limits import Limit, Limiter, RateUnit
 from custom_components.forecourt.stations.ocpp.schema import CALL, Schemas
-from custom_components.forecourt.stations.ocpp.v16_limits import charging_profile
+from custom_components.forecourt.stations.ocpp.v16.profiles import charging_profile
 
 START = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 TRANSACTION = 7

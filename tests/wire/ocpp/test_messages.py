@@ -13,19 +13,21 @@ from custom_components.forecourt.core.model.token import (
     AuthorizationReason,
     AuthorizationStatus,
 )
-from custom_components.forecourt.stations.ocpp.schema import CALL, Schemas
-from custom_components.forecourt.stations.ocpp.station import Moment
-from custom_components.forecourt.stations.ocpp.v16_lenient import MEANING, lenient
-from custom_components.forecourt.stations.ocpp.v16_messages import (
-    AUTHORIZATION,
+from custom_components.forecourt.stations.ocpp.measured import (
     charging_phases,
-    error_text,
-    id_tag_info,
     is_live,
     moment,
-    parent_id_tag,
-    readings_of,
     time_text,
+)
+from custom_components.forecourt.stations.ocpp.schema import CALL, Schemas
+from custom_components.forecourt.stations.ocpp.station import Moment
+from custom_components.forecourt.stations.ocpp.tokens import group_tag
+from custom_components.forecourt.stations.ocpp.v16.lenient import MEANING, lenient
+from custom_components.forecourt.stations.ocpp.v16.messages import (
+    AUTHORIZATION,
+    error_text,
+    id_tag_info,
+    readings_of,
 )
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
@@ -131,7 +133,7 @@ def test_a_group_is_a_parent_id_that_says_nothing() -> None:
 
     assert id_tag_info(judged(None)) == {"status": "Accepted"}
     info = id_tag_info(judged("family"))
-    assert info["parentIdTag"] == parent_id_tag("family") != parent_id_tag("fleet")
+    assert info["parentIdTag"] == group_tag("family") != group_tag("fleet")
     assert len(info["parentIdTag"]) == 20
     assert "family" not in info["parentIdTag"].lower()
 

@@ -20,8 +20,8 @@ from custom_components.forecourt.stations.ocpp.rpc import (
     Rpc,
 )
 from custom_components.forecourt.stations.ocpp.schema import ErrorCode, Schemas
-from custom_components.forecourt.stations.ocpp.v16_lenient import lenient
-from custom_components.forecourt.stations.ocpp.v16_setup import Setup
+from custom_components.forecourt.stations.ocpp.v16.lenient import lenient
+from custom_components.forecourt.stations.ocpp.v16.setup import Setup
 
 from .peer import Peer, Site
 

@@ -11,8 +11,8 @@ from custom_components.forecourt.stations.ocpp.schema import (
     Schemas,
     ViolationError,
 )
-from custom_components.forecourt.stations.ocpp.v16 import preload
-from custom_components.forecourt.stations.ocpp.v16_lenient import lenient
+from custom_components.forecourt.stations.ocpp.v16 import V16
+from custom_components.forecourt.stations.ocpp.v16.lenient import lenient
 
 SCHEMAS = Schemas("1.6")
 START = {"connectorId": 1, "idTag": "A", "meterStart": 5, "timestamp": "x"}
@@ -28,7 +28,7 @@ def mended(action: str, payload: dict[str, Any], kind: int = CALL) -> tuple[Any,
 
 
 def test_every_schema_can_be_loaded_beforehand() -> None:
-    preload(SCHEMAS)
+    V16.preload()
 
 
 @pytest.mark.parametrize(

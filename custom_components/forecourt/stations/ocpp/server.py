@@ -16,14 +16,19 @@ from aiohttp.web_protocol import RequestHandler
 
 from ...core.model.station import StationInfo
 from ..base import SiteEvents
+from .connection import Connection
 from .door import IDENTITY, Cause, Door, Knock, Refusal
 from .limits import Limiter
 from .link import Link, Timing
-from .schema import Schemas
 from .station import OcppStation
-from .v16 import SUBPROTOCOL, VERSION, Ocpp16, Surroundings, preload
+from .version import Surroundings, Version
+from .versions import negotiated
 
 DEFAULT_PORT = 9000
+
+# Until a station connects and says what it speaks.
+DEFAULT_PROTOCOL = "ocpp1.6"
+
 IDLE_S = 30
 SHUTDOWN_S = 5
 
@@ -82,17 +87,16 @@ class CentralSystem:
             events=events,
             now=now,
             timing=self._timing,
-            schemas=Schemas(VERSION),
             sample_interval_s=sample_interval_s,
             on_introduced=self._introduced,
             logger=logger or logging.getLogger(__name__),
         )
-        self._loaded = False
+        self._loaded: set[str] = set()
         self._stopping = False
         self._runner: web.ServerRunner | None = None
         self._site: web.TCPSite | None = None
         self._stations: dict[str, OcppStation] = {}
-        self._connections: dict[str, Ocpp16] = {}
+        self._connections: dict[str, Connection] = {}
         self._arriving: set[str] = set()
         self._serving: set[asyncio.Task[Any]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -138,7 +142,7 @@ class CentralSystem:
         is_new = station is None
         if station is None:
             info = connection.info if connection else self.pending.get(identity)
-            info = info or StationInfo(id=identity, protocol=SUBPROTOCOL)
+            info = info or StationInfo(id=identity, protocol=DEFAULT_PROTOCOL)
             limiter = Limiter(
                 self._around.now,
                 fallback_written=fallback_written,
@@ -186,7 +190,6 @@ class CentralSystem:
     async def start(self, host: str | None = None, port: int = DEFAULT_PORT) -> None:
         """Listen on an own port as well. Raises `PortInUseError`."""
         self._stopping = False
-        await self._load()
         runner = web.ServerRunner(
             _Server(self._handle_own, self._note_tls), shutdown_timeout=SHUTDOWN_S
         )
@@ -241,9 +244,9 @@ class CentralSystem:
 
     async def _knock(self, request: web.BaseRequest, identity: str) -> web.StreamResponse:
         """Let a station in that proves to be one, or say why not."""
-        await self._load()
-        link = Link(request, SUBPROTOCOL, self._timing)
-        refusal = self._refusal_of(request, identity, link)
+        version = negotiated(request.headers.get("Sec-WebSocket-Protocol"))
+        link = Link(request, "" if version is None else version.subprotocol, self._timing)
+        refusal = self._refusal_of(request, identity, link, version)
         if refusal is None:
             refusal = await self._door.judge(
                 identity, link.address, request.headers.get("Authorization")
@@ -252,8 +255,10 @@ class CentralSystem:
             refusal = Refusal(Cause.DUPLICATE, "another attempt is under way")
         if refusal is not None:
             return self._refuse(request, identity, refusal)
+        assert version is not None  # noqa: S101 - without one it was refused
         self._arriving.add(identity)
         try:
+            await self._load(version)
             if not await self._make_room(identity):
                 return self._refuse(request, identity, Refusal(Cause.DUPLICATE))
         finally:
@@ -262,12 +267,13 @@ class CentralSystem:
             # It began while the password was checked or room was made.
             return _gone()
         station = self._stations.get(identity)
-        info = StationInfo(id=identity, protocol=SUBPROTOCOL, address=link.address)
+        info = StationInfo(id=identity, protocol=version.subprotocol, address=link.address)
         if station is None:
             if not self._door.welcome(info):
                 return self._refuse(request, identity, Refusal(Cause.TOO_MANY, "unknown stations"))
             info = self.pending[identity]
-        connection = self._connections[identity] = Ocpp16(info, link, self._around, station)
+        connection = Connection(info, link, version, self._around, station)
+        self._connections[identity] = connection
         try:
             return await self._serve(connection, station)
         finally:
@@ -275,7 +281,9 @@ class CentralSystem:
             connection.finished.set()
             self._door.leave(identity)
 
-    async def _serve(self, connection: Ocpp16, station: OcppStation | None) -> web.StreamResponse:
+    async def _serve(
+        self, connection: Connection, station: OcppStation | None
+    ) -> web.StreamResponse:
         """Shake hands, and serve until the end."""
         identity, link = connection.info.id, connection.link
         try:
@@ -304,13 +312,13 @@ class CentralSystem:
         return True
 
     @staticmethod
-    def _refusal_of(request: web.BaseRequest, identity: str, link: Link) -> Refusal | None:
+    def _refusal_of(
+        request: web.BaseRequest, identity: str, link: Link, version: Version | None
+    ) -> Refusal | None:
         if not IDENTITY.fullmatch(identity):
             return Refusal(Cause.BAD_IDENTITY)
-        # A client that offers nothing is taken for one of OCPP 1.6, the oldest.
-        offered = request.headers.get("Sec-WebSocket-Protocol")
-        if offered and SUBPROTOCOL not in (one.strip() for one in offered.split(",")):
-            return Refusal(Cause.SUBPROTOCOL, offered)
+        if version is None:
+            return Refusal(Cause.SUBPROTOCOL, request.headers["Sec-WebSocket-Protocol"])
         if request.method != "GET" or not link.can_upgrade:
             return Refusal(Cause.BAD_REQUEST, "not a WebSocket handshake")
         return None
@@ -328,11 +336,11 @@ class CentralSystem:
             headers["Retry-After"] = "60"
         return web.Response(status=status, text=f"{refusal.cause}\n", headers=headers)
 
-    async def _load(self) -> None:
-        """Read the schemas once, outside the event loop."""
-        if not self._loaded:
-            await asyncio.to_thread(preload, self._around.schemas)
-            self._loaded = True
+    async def _load(self, version: Version) -> None:
+        """Read the schemas of a version once, outside the event loop."""
+        if version.subprotocol not in self._loaded:
+            await asyncio.to_thread(version.preload)
+            self._loaded.add(version.subprotocol)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

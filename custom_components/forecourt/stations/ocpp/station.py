@@ -136,10 +136,10 @@ class OcppStation:
 
     # For the line
 
-    def attach(self, line: Line, address: str) -> None:
+    def attach(self, line: Line, address: str, protocol: str) -> None:
         """Go online."""
         self._line = line
-        self._info = replace(self._info, address=address)
+        self._info = replace(self._info, address=address, protocol=protocol)
         self.logger.info("Station %s connected from %s", self._info.id, address)
         self._changed()
 

@@ -6,9 +6,9 @@ duration: it goes before the TxDefaultProfile and, when it expires, leaves it in
 
 from datetime import timedelta
 
-from .limits import Limit
-from .schema import Payload
-from .v16_messages import time_text
+from ..limits import Limit
+from ..measured import time_text
+from ..schema import Payload
 
 # The number of the EVSE is added. A profile replaces the one with the same id.
 FALLBACK_ID = 1

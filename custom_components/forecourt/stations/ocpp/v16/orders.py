@@ -1,9 +1,9 @@
 """The site's orders in the messages of OCPP 1.6J."""
 
-from ...core.model.ids import EvseId
-from ...core.model.setpoint import Setpoint
-from ...core.model.token import Token
-from ..base import (
+from ....core.model.ids import EvseId
+from ....core.model.setpoint import Setpoint
+from ....core.model.token import Token
+from ...base import (
     CanRefresh,
     CanReset,
     CanSetAvailability,
@@ -13,12 +13,11 @@ from ..base import (
     Failure,
     StationError,
 )
-from .limits import Limit
-from .link import ConnectionLostError
-from .rpc import BadAnswerError, CallRefusedError, CallTimeoutError, Rpc
-from .schema import ErrorCode, Payload
-from .station import OcppStation
-from .v16_limits import charging_profile, fallback_ids
+from ..asker import Asker
+from ..limits import Limit
+from ..schema import Payload
+from ..station import OcppStation
+from .profiles import charging_profile, fallback_ids
 
 MAX_ID_TAG = 20
 
@@ -37,62 +36,13 @@ ASKED: dict[str, type | None] = {
 }
 
 
-class Asker:
-    """Calls the station and says in the words of the port what came of it."""
-
-    def __init__(self, identity: str, rpc: Rpc) -> None:
-        self.lacks: set[type] = set()
-        self.identity = identity
-        self._rpc = rpc
-
-    async def ask(self, action: str, payload: Payload) -> Payload:
-        """Return the station's answer. Raises `StationError`."""
-        try:
-            return await self._rpc.call(action, payload)
-        except CallTimeoutError:
-            raise self.failed(Failure.TIMEOUT, action) from None
-        except ConnectionLostError:
-            raise self.failed(Failure.OFFLINE, action) from None
-        except BadAnswerError as err:
-            raise self.failed(Failure.REFUSED, str(err)) from None
-        except CallRefusedError as err:
-            if err.code in (ErrorCode.NOT_IMPLEMENTED, ErrorCode.NOT_SUPPORTED):
-                raise self._lacks(action, err.code) from None
-            raise self.failed(Failure.REFUSED, err.code) from None
-
-    async def order(self, action: str, payload: Payload, done: str = "Accepted") -> None:
-        """Ask for something that is done or not. Raises `StationError`."""
-        status = (await self.ask(action, payload))["status"]
-        if status == "NotSupported":
-            raise self._lacks(action, status)
-        if status not in (done, "Scheduled"):
-            raise self.failed(Failure.REFUSED, status)
-
-    async def trigger(self, message: str, connector: int | None = None) -> None:
-        """Ask for a message. Raises `StationError`."""
-        payload: Payload = {"requestedMessage": message}
-        if connector is not None:
-            payload["connectorId"] = connector
-        status = (await self.ask("TriggerMessage", payload))["status"]
-        if status == "NotImplemented":
-            # For this message; of the others only this one is a capability.
-            if message == "StatusNotification":
-                self.lacks.add(CanRefresh)
-            raise self.failed(Failure.NOT_SUPPORTED, status)
-        if status != "Accepted":
-            raise self.failed(Failure.REFUSED, status)
-
-    def failed(self, failure: Failure, detail: str) -> StationError:
-        """Return the error to raise."""
-        return StationError(self.identity, failure, detail)
-
-    def _lacks(self, action: str, detail: str) -> StationError:
-        if (capability := ASKED[action]) is not None:
-            self.lacks.add(capability)
-        return self.failed(Failure.NOT_SUPPORTED, detail)
+def trigger_payload(message: str, evse: int | None) -> Payload:
+    """Return the payload of TriggerMessage."""
+    payload: Payload = {"requestedMessage": message}
+    return payload if evse is None else payload | {"connectorId": evse}
 
 
-class Orders16:
+class Orders:
     """The line to a station that is connected and accepted."""
 
     def __init__(self, asker: Asker, station: OcppStation) -> None:

@@ -7,11 +7,11 @@ it tell its present state, so that the site is right again soon after a restart.
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
-from ..base import CanRefresh, Failure, StationError
-from .limits import RateUnit
-from .schema import Payload
-from .station import MAX_EVSES, OcppStation
-from .v16_orders import Asker
+from ...base import CanRefresh, Failure, StationError
+from ..asker import Asker
+from ..limits import RateUnit
+from ..schema import Payload
+from ..station import MAX_EVSES, OcppStation
 
 CONNECTORS = "NumberOfConnectors"
 PROFILES = "SupportedFeatureProfiles"

@@ -1,50 +1,34 @@
 """What a station of OCPP 1.6J tells, brought to the site, and the site's answers."""
 
-from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 
-from ...core.model.evse import EvseStatus
-from ...core.model.ids import EvseId
-from ...core.model.token import Token
-from ..base import SiteEvents, TransactionEnd, TransactionStart
-from .rpc import AnswerError
-from .schema import ErrorCode, Payload
-from .station import MAX_EVSES, Moment, OcppStation
-from .v16_messages import (
-    STATUS,
-    charging_phases,
-    error_text,
-    id_tag_info,
-    is_live,
-    moment,
-    readings_of,
-    time_text,
-)
+from ....core.model.evse import EvseStatus
+from ....core.model.ids import EvseId
+from ....core.model.token import Token
+from ...base import TransactionEnd, TransactionStart
+from ..measured import charging_phases, is_live, moment, time_text
+from ..rpc import AnswerError
+from ..schema import ErrorCode, Payload
+from ..station import MAX_EVSES, Moment
+from ..version import Accepted
+from .messages import STATUS, error_text, id_tag_info, readings_of
 
 STARTS_KEPT = 16
 
 
-class Inbox16:
+class Inbox:
     """Answers the calls of an accepted station, each in the method of its name.
 
     The payloads fit the schema. An answer is returned only when what must not be lost
     is on disk.
     """
 
-    def __init__(
-        self,
-        station: OcppStation,
-        events: SiteEvents,
-        now: Callable[[], datetime],
-        connected_at: datetime,
-        notes: Counter[str],
-    ) -> None:
-        self._station = station
-        self._events = events
-        self._now = now
-        self._connected_at = connected_at
-        self._notes = notes
+    def __init__(self, accepted: Accepted) -> None:
+        self._station = accepted.station
+        self._events = accepted.around.events
+        self._now = accepted.around.now
+        self._connected_at = accepted.connected_at
+        self._notes = accepted.notes
 
     async def acknowledge(self, payload: Payload) -> Payload:
         return {}
@@ -176,21 +160,21 @@ class Inbox16:
         return EvseId(self._station.info.id, connector)
 
 
-type Handler = Callable[[Inbox16, Payload], Awaitable[Payload]]
+type Handler = Callable[[Inbox, Payload], Awaitable[Payload]]
 
 HANDLERS: dict[str, Handler] = {
-    "Authorize": Inbox16.authorize,
-    "DataTransfer": Inbox16.data_transfer,
-    "DiagnosticsStatusNotification": Inbox16.acknowledge,
-    "FirmwareStatusNotification": Inbox16.acknowledge,
-    "Heartbeat": Inbox16.heartbeat,
-    "LogStatusNotification": Inbox16.acknowledge,
-    "MeterValues": Inbox16.meter_values,
-    "SecurityEventNotification": Inbox16.acknowledge,
-    "SignedFirmwareStatusNotification": Inbox16.acknowledge,
-    "StartTransaction": Inbox16.start_transaction,
-    "StatusNotification": Inbox16.status,
-    "StopTransaction": Inbox16.stop_transaction,
+    "Authorize": Inbox.authorize,
+    "DataTransfer": Inbox.data_transfer,
+    "DiagnosticsStatusNotification": Inbox.acknowledge,
+    "FirmwareStatusNotification": Inbox.acknowledge,
+    "Heartbeat": Inbox.heartbeat,
+    "LogStatusNotification": Inbox.acknowledge,
+    "MeterValues": Inbox.meter_values,
+    "SecurityEventNotification": Inbox.acknowledge,
+    "SignedFirmwareStatusNotification": Inbox.acknowledge,
+    "StartTransaction": Inbox.start_transaction,
+    "StatusNotification": Inbox.status,
+    "StopTransaction": Inbox.stop_transaction,
 }
 ACTIONS = frozenset(HANDLERS) | {"BootNotification"}
 ONCE = frozenset({"MeterValues", "StartTransaction", "StopTransaction"})

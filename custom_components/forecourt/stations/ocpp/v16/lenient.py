@@ -13,7 +13,7 @@ from ocpp.v16.enums import (  # type: ignore[import-untyped]
     UnitOfMeasure,
 )
 
-from .schema import CALL, CALL_RESULT, Payload, whole_number
+from ..schema import CALL, CALL_RESULT, Payload, whole_number
 
 ERROR_CODES = frozenset(map(str, ChargePointErrorCode))
 REASONS = frozenset(map(str, Reason))

@@ -1,78 +1,58 @@
-"""OCPP 1.6J: what the messages on a connection mean to the site, and their answers."""
+"""One connection of a station or a stranger, whatever version of OCPP it speaks."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-import logging
+from collections.abc import Coroutine
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from aiohttp import WSCloseCode
 
 from ...core.model.station import StationInfo
-from ..base import SiteEvents, StationError
-from .link import Link, Timing
+from ..base import StationError
+from .asker import Asker
+from .link import Link
+from .measured import time_text
 from .rpc import AnswerError, Rpc
-from .schema import ErrorCode, Payload, Schemas
+from .schema import ErrorCode, Payload
 from .station import OcppStation
-from .v16_inbox import ACTIONS, HANDLERS, ONCE, Inbox16
-from .v16_lenient import lenient
-from .v16_messages import time_text
-from .v16_orders import ASKED, Asker, Orders16
-from .v16_setup import CONNECTORS, Setup, evses_of, read_settings
+from .version import Accepted, Surroundings, Talk, Version
 
 # A station sets its clock from whole seconds and lets it drift: what it stamps a moment
 # before the connection was made is not a replay.
 CLOCK_SLACK = timedelta(seconds=5)
 
-SUBPROTOCOL = "ocpp1.6"
-VERSION = "1.6"
 
-
-def preload(schemas: Schemas) -> None:
-    """Read the schemas from disk. Run it in an executor."""
-    schemas.preload(ACTIONS, ())
-    schemas.preload(ASKED, ASKED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What every connection shares. `on_introduced` is told what a stranger is."""
-
-    events: SiteEvents
-    now: Callable[[], datetime]
-    timing: Timing
-    schemas: Schemas
-    sample_interval_s: int
-    on_introduced: Callable[[StationInfo], None]
-    logger: logging.Logger
-
-
-class Ocpp16:
-    """One connection in OCPP 1.6J, of a known station or of a stranger.
+class Connection:
+    """One connection, of a known station or of a stranger.
 
     A stranger's BootNotification is answered Pending and nothing else is taken from it,
     until `adopt` makes it a station.
     """
 
     def __init__(
-        self, info: StationInfo, link: Link, around: Surroundings, station: OcppStation | None
+        self,
+        info: StationInfo,
+        link: Link,
+        version: Version,
+        around: Surroundings,
+        station: OcppStation | None,
     ) -> None:
         self.link = link
         self.finished = asyncio.Event()
         self.info = info
+        self._version = version
         self._around = around
         self._connected_at = around.now() - CLOCK_SLACK
         self._tasks: set[asyncio.Task[None]] = set()
-        self._rpc = Rpc(link, self, around.schemas, around.timing, around.logger)
-        self._asker = Asker(info.id, self._rpc)
+        self._rpc = Rpc(link, self, version.schemas, around.timing, around.logger)
+        self._asker = Asker(info.id, self._rpc, version.capabilities, version.trigger_payload)
         self._told_pending = False
         self._is_news = False
         self._online = asyncio.Event()
         self._station: OcppStation | None = None
-        self._inbox: Inbox16 | None = None
-        self._orders: Orders16 | None = None
+        self._talk: Talk | None = None
         if station is not None:
             self._take_in(station)
 
@@ -96,8 +76,8 @@ class Ocpp16:
         """Go offline and give up what was under way; what was received is still handled."""
         for task in self._tasks:
             task.cancel()
-        if self._station is not None and self._orders is not None:
-            self._station.detach(self._orders, self.link.why)
+        if self._station is not None and self._talk is not None:
+            self._station.detach(self._talk.line, self.link.why)
 
     def adopt(self, station: OcppStation) -> None:
         """Make the stranger a station while it is connected."""
@@ -108,20 +88,27 @@ class Ocpp16:
             self._go_online()
 
     def _take_in(self, station: OcppStation) -> None:
-        around = self._around
         self._station = station
         station.notes.update(self.notes)
         self._rpc.notes = station.notes
-        self._inbox = Inbox16(station, around.events, around.now, self._connected_at, self.notes)
         self._asker.lacks = station.lacks
+        self._talk = self._version.talk(
+            Accepted(
+                station=station,
+                asker=self._asker,
+                around=self._around,
+                connected_at=self._connected_at,
+                notes=self.notes,
+            )
+        )
 
     def _go_online(self) -> None:
-        if self._online.is_set() or self._station is None or not self.link.open:
+        station, talk = self._station, self._talk
+        if self._online.is_set() or station is None or talk is None or not self.link.open:
             return
         self._online.set()
-        self._orders = Orders16(self._asker, self._station)
-        self._station.attach(self._orders, self.link.address)
-        self._spawn("is set up", self._set_up(self._station, self._orders))
+        station.attach(talk.line, self.link.address, self._version.subprotocol)
+        self._spawn("is set up", self._set_up(talk))
 
     async def _await_boot(self) -> None:
         """Go on without a BootNotification: after a lost connection there is none."""
@@ -153,19 +140,18 @@ class Ocpp16:
         except StationError as err:
             self._around.logger.debug("No %s on request: %s", message, err)
 
-    async def _set_up(self, station: OcppStation, orders: Orders16) -> None:
+    async def _set_up(self, talk: Talk) -> None:
         try:
-            await Setup(self._asker, station, self._around.sample_interval_s).run()
-            await orders.keep_fallback()
+            await talk.set_up()
         except StationError as err:
             self._around.logger.warning("Could not set up %s", err)
 
     async def _introduce(self) -> None:
         """Learn how many outlets a stranger has, and tell about it."""
         try:
-            evses = evses_of(await read_settings(self._asker.ask, (CONNECTORS,)))
+            evses = await self._version.count_evses(self._asker)
         except StationError as err:
-            self._around.logger.debug("Number of connectors unknown: %s", err)
+            self._around.logger.debug("Number of outlets unknown: %s", err)
         else:
             self.info = replace(self.info, evses=evses or self.info.evses)
         self._around.on_introduced(self.info)
@@ -187,25 +173,25 @@ class Ocpp16:
     @property
     def once(self) -> frozenset[str]:
         """Which actions must not be handled twice: what is booked."""
-        return ONCE
+        return self._version.once
 
     def admit(self, action: str) -> None:
         """Take nothing from a stranger but its BootNotification."""
-        if action not in ACTIONS:
+        if action not in self._version.actions:
             raise AnswerError(ErrorCode.NOT_IMPLEMENTED)
-        if action != "BootNotification" and self._inbox is None:
+        if action != "BootNotification" and self._talk is None:
             raise AnswerError(ErrorCode.SECURITY_ERROR, "not accepted yet")
 
     def lenient(self, kind: int, action: str, payload: Payload) -> list[str]:
         """Mend what is known from real stations."""
-        return lenient(kind, action, payload)
+        return self._version.lenient(kind, action, payload)
 
     async def handle(self, action: str, payload: Payload) -> Payload:
         """Answer a call of the station."""
-        if self._inbox is None or action == "BootNotification":
+        if self._talk is None or action == "BootNotification":
             return self._boot(payload)
         self._go_online()
-        return await HANDLERS[action](self._inbox, payload)
+        return await self._talk.handle(action, payload)
 
     def answered(self, action: str, answer: Payload) -> None:
         """Go on once the station knows that it is accepted, or that it has to wait."""
@@ -217,15 +203,10 @@ class Ocpp16:
             self._spawn("introduces itself", self._introduce())
 
     def _boot(self, payload: Payload) -> Payload:
-        serial = payload.get("chargePointSerialNumber") or payload.get("chargeBoxSerialNumber")
-        info = replace(
-            self.info if self._station is None else self._station.info,
-            vendor=_text(payload["chargePointVendor"]),
-            model=_text(payload["chargePointModel"]),
-            serial=_text(serial),
-            firmware=_text(payload.get("firmwareVersion")),
-        )
-        answer = {"currentTime": time_text(self._around.now())}
+        """Answer a BootNotification, which has the same answer in every version."""
+        before = self.info if self._station is None else self._station.info
+        info = self._version.introduction(before, payload)
+        answer: Payload = {"currentTime": time_text(self._around.now())}
         if self._station is None:
             self._is_news = not self._told_pending or info != self.info
             self._told_pending = True
@@ -234,7 +215,3 @@ class Ocpp16:
         self._station.limiter.restarted()
         self._station.introduce(info)
         return answer | {"status": "Accepted", "interval": self._around.timing.heartbeat_s}
-
-
-def _text(value: str | None) -> str | None:
-    return (value or "").strip() or None

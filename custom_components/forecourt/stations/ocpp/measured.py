@@ -1,41 +1,21 @@
-"""What the payloads of OCPP 1.6 mean, in the site's own types. Pure functions."""
+"""When something happened and what was measured, whatever the version of OCPP. Pure functions."""
 
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-import hashlib
 import math
 import re
+from typing import NamedTuple
 
-from ...core.model.evse import EvseStatus
 from ...core.model.reading import Reading, ReadingContext
-from ...core.model.token import Authorization, AuthorizationStatus
-from .schema import Payload
 from .station import Moment
 
 MAX_SKEW = timedelta(seconds=60)
 FIRST_PLAUSIBLE_YEAR = 2020
 MAX_REGISTER_WH = 10**12
+MAX_MULTIPLIER = 12
 REGISTER = "Energy.Active.Import.Register"
-
-STATUS = {
-    "Available": EvseStatus.AVAILABLE,
-    "Preparing": EvseStatus.PREPARING,
-    "Charging": EvseStatus.CHARGING,
-    "SuspendedEVSE": EvseStatus.SUSPENDED_EVSE,
-    "SuspendedEV": EvseStatus.SUSPENDED_EV,
-    "Finishing": EvseStatus.FINISHING,
-    "Reserved": EvseStatus.RESERVED,
-    "Unavailable": EvseStatus.UNAVAILABLE,
-    "Faulted": EvseStatus.FAULTED,
-}
-
-AUTHORIZATION = {
-    AuthorizationStatus.ACCEPTED: "Accepted",
-    AuthorizationStatus.BLOCKED: "Blocked",
-    AuthorizationStatus.INVALID: "Invalid",
-}
 
 CONTEXT = {
     "Transaction.Begin": ReadingContext.BEGIN,
@@ -59,6 +39,20 @@ _UNITS = {
 }
 _LINES = ("L1", "L2", "L3")
 _PAIRS = ("L1-L2", "L2-L3", "L3-L1")
+
+
+class Sample(NamedTuple):
+    """One sampled value as a station tells it; `unit` is `None` where the default applies.
+
+    `text` is a number, times ten to the power of `multiplier`.
+    """
+
+    text: str
+    measurand: str = REGISTER
+    context: str = "Sample.Periodic"
+    phase: str = ""
+    unit: str | None = None
+    multiplier: int = 0
 
 
 def time_text(at: datetime) -> str:
@@ -88,29 +82,6 @@ def moment(stamp: str, *, now: datetime, connected_at: datetime) -> Moment:
     return Moment(now, estimated=True) if at < now - MAX_SKEW else Moment(at)
 
 
-def error_text(payload: Payload) -> str | None:
-    """Return the fault of a StatusNotification with what the vendor says about it."""
-    code = str(payload["errorCode"])
-    if code == "NoError":
-        return None
-    details = (payload.get("vendorErrorCode"), payload.get("info"))
-    vendor = ": ".join(text for detail in details if detail and (text := str(detail).strip()))
-    return f"{code} ({vendor})" if vendor else code
-
-
-def id_tag_info(authorization: Authorization) -> Payload:
-    """Return the idTagInfo that answers a shown token."""
-    info = {"status": AUTHORIZATION[authorization.status]}
-    if authorization.group is not None:
-        info["parentIdTag"] = parent_id_tag(authorization.group)
-    return info
-
-
-def parent_id_tag(group: str) -> str:
-    """Return the id that stations know a group by: 20 characters, always the same."""
-    return hashlib.sha256(f"forecourt group {group}".encode()).hexdigest()[:20].upper()
-
-
 def is_live(readings: Iterable[Reading], connected_at: datetime) -> bool:
     """Whether any reading was taken on this connection."""
     return any(reading.at >= connected_at for reading in readings)
@@ -126,16 +97,15 @@ def charging_phases(readings: Iterable[Reading]) -> int | None:
 
 
 def readings_of(
-    meter_values: list[Payload], *, now: datetime, connected_at: datetime
+    meter_values: Iterable[tuple[Moment, Iterable[Sample]]],
 ) -> tuple[tuple[Reading, ...], Counter[str]]:
-    """Return the readings of MeterValues or transactionData, oldest first, and what was odd."""
+    """Return the readings of meter values, oldest first, and what was odd."""
     notes: Counter[str] = Counter()
     readings: list[Reading] = []
-    for meter_value in meter_values:
-        when = moment(meter_value["timestamp"], now=now, connected_at=connected_at)
+    for when, samples in meter_values:
         by_context: dict[ReadingContext, _Samples] = {}
-        for sample in meter_value["sampledValue"]:
-            context = CONTEXT.get(sample.get("context", "Sample.Periodic"), ReadingContext.OTHER)
+        for sample in samples:
+            context = CONTEXT.get(sample.context, ReadingContext.OTHER)
             note = by_context.setdefault(context, _Samples()).take(sample)
             if note:
                 notes[note] += 1
@@ -148,8 +118,8 @@ def readings_of(
             # Some stations repeat the first register with every sample.
             notes["repeated Transaction.Begin"] += 1
             del by_context[ReadingContext.BEGIN]
-        for context, samples in by_context.items():
-            if reading := samples.reading(when, context):
+        for context, found in by_context.items():
+            if reading := found.reading(when, context):
                 readings.append(reading)
     readings.sort(key=lambda one: (one.at, _RANK.get(one.context, 1)))
     return tuple(readings), notes
@@ -165,23 +135,24 @@ class _Samples:
     def has_register(self) -> bool:
         return REGISTER in self._values
 
-    def take(self, sample: Payload) -> str | None:
+    def take(self, sample: Sample) -> str | None:
         """Take one sampled value; returns what was odd about it."""
-        measurand = sample.get("measurand", REGISTER)
-        if measurand not in _UNITS or sample.get("format") == "SignedData":
+        measurand = sample.measurand
+        units = _UNITS.get(measurand)
+        if units is None:
             return None
-        units = _UNITS[measurand]
-        unit = sample.get("unit", units[0])
+        unit = sample.unit or units[0]
         if unit not in units:
             return f"{measurand} in {unit}"
-        text = sample["value"].strip()
+        text = sample.text.strip()
         if not _NUMBER.fullmatch(text):
             return "value is not a number"
-        value = Decimal(text) * _SCALE[unit]
+        if abs(sample.multiplier) > MAX_MULTIPLIER:
+            return "value out of range"
+        value = (Decimal(text) * _SCALE[unit]).scaleb(sample.multiplier)
         if abs(value) > MAX_REGISTER_WH or (measurand == REGISTER and value < 0):
             return "value out of range"
-        phase = sample.get("phase", "").removesuffix("-N")
-        self._values.setdefault(measurand, {})[phase] = value
+        self._values.setdefault(measurand, {})[sample.phase.removesuffix("-N")] = value
         return None
 
     def reading(self, when: Moment, context: ReadingContext) -> Reading | None:

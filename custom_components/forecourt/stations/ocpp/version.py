@@ -1,0 +1,82 @@
+"""What a version of OCPP is to the rest of the central system.
+
+A version is one folder beside this file with a `Version` in its `__init__.py`: which
+messages there are, how to read an introduction, and what to make of a station that is
+accepted (`Talk`). Nothing else knows which version a station speaks.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+import logging
+from typing import Protocol
+
+from ...core.model.station import StationInfo
+from ..base import SiteEvents
+from .asker import Asker
+from .link import Timing
+from .schema import Payload, Schemas
+from .station import Line, OcppStation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What every connection shares. `on_introduced` is told what a stranger is."""
+
+    events: SiteEvents
+    now: Callable[[], datetime]
+    timing: Timing
+    sample_interval_s: int
+    on_introduced: Callable[[StationInfo], None]
+    logger: logging.Logger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A station that is let in, on one connection. `notes` counts what is odd about it."""
+
+    station: OcppStation
+    asker: Asker
+    around: Surroundings
+    connected_at: datetime
+    notes: Counter[str]
+
+
+class Talk(Protocol):
+    """What a version makes of an accepted station: its messages, its orders, its set-up."""
+
+    @property
+    def line(self) -> Line:
+        """The way for the site's orders."""
+
+    async def handle(self, action: str, payload: Payload) -> Payload:
+        """Answer a call of the station; it fits the schema. May raise `AnswerError`."""
+
+    async def set_up(self) -> None:
+        """Ask and tell the station what is needed, once per connection.
+
+        Raises `StationError` where it is gone or deaf.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One version of OCPP.
+
+    `actions` are the calls that a station may make, `once` those that must not be handled
+    twice when it repeats itself. `capabilities` names for each action of ours the
+    capability that a station lacks which does not know it.
+    """
+
+    subprotocol: str
+    schemas: Schemas
+    actions: frozenset[str]
+    once: frozenset[str]
+    capabilities: Mapping[str, type | None]
+    trigger_payload: Callable[[str, int | None], Payload]
+    lenient: Callable[[int, str, Payload], list[str]]
+    introduction: Callable[[StationInfo, Payload], StationInfo]
+    count_evses: Callable[[Asker], Awaitable[int | None]]
+    talk: Callable[[Accepted], Talk]
+    preload: Callable[[], None]
