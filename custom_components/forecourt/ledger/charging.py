@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+import json
 
 from sqlalchemy import Connection, and_, bindparam, func, select, union_all, update
 from sqlalchemy.dialects.sqlite import insert
@@ -45,11 +46,31 @@ _ADD_TRANSACTION = insert(transactions).returning(transactions.c.id)
 
 
 def find_transaction(
-    connection: Connection, evse: EvseId, token_key: str | None, at: datetime, meter_start_wh: int
+    connection: Connection,
+    evse: EvseId,
+    token_key: str | None,
+    at: datetime,
+    meter_start_wh: int,
+    *,
+    reference: str | None,
 ) -> Transaction | None:
-    query = select(transactions).filter_by(
-        **evse_values(evse), token_key=token_key, started_at=at, meter_start_wh=meter_start_wh
+    """Find by the station's own id where it has one, else by what makes a start unique."""
+    if reference is not None:
+        return _by_reference(connection, evse.station_id, reference)
+    query = (
+        select(transactions)
+        .filter_by(**evse_values(evse), started_at=at, meter_start_wh=meter_start_wh)
+        .where(
+            transactions.c.token_key.is_not_distinct_from(token_key),
+            transactions.c.reference.is_(None),
+        )
     )
+    row = connection.execute(query).mappings().first()
+    return None if row is None else to_record(Transaction, row)
+
+
+def _by_reference(connection: Connection, station_id: str, reference: str) -> Transaction | None:
+    query = select(transactions).filter_by(station_id=station_id, reference=reference)
     row = connection.execute(query).mappings().first()
     return None if row is None else to_record(Transaction, row)
 
@@ -59,7 +80,12 @@ def start_transaction(
 ) -> Transaction:
     """Book a start; `new.id` is a placeholder."""
     known = find_transaction(
-        connection, new.evse, new.token_key, new.started_at, new.meter_start_wh
+        connection,
+        new.evse,
+        new.token_key,
+        new.started_at,
+        new.meter_start_wh,
+        reference=new.reference,
     )
     if known is not None:
         return known
@@ -97,11 +123,32 @@ def save(
 def transaction(connection: Connection, transaction_id: int) -> tuple[Transaction, Session] | None:
     query = select(transactions).where(transactions.c.id == transaction_id)
     row = connection.execute(query).mappings().first()
-    if row is None:
-        return None
-    found = to_record(Transaction, row)
+    return None if row is None else _with_session(connection, to_record(Transaction, row))
+
+
+def transaction_by_reference(
+    connection: Connection, station_id: str, reference: str
+) -> tuple[Transaction, Session] | None:
+    found = _by_reference(connection, station_id, reference)
+    return None if found is None else _with_session(connection, found)
+
+
+def _with_session(connection: Connection, found: Transaction) -> tuple[Transaction, Session]:
     query = select(sessions).where(sessions.c.id == found.session_id)
     return found, to_record(Session, connection.execute(query).mappings().one())
+
+
+def transactions_of(
+    connection: Connection, session_ids: Sequence[str]
+) -> dict[str, list[Transaction]]:
+    found: dict[str, list[Transaction]] = {session_id: [] for session_id in session_ids}
+    # One value however many there are: SQLite has a limit on those.
+    wanted = func.json_each(json.dumps(list(found))).table_valued("value")
+    query = select(transactions).where(transactions.c.session_id.in_(select(wanted.c.value)))
+    query = query.order_by(transactions.c.started_at, transactions.c.id)
+    for row in connection.execute(query).mappings():
+        found[row["session_id"]].append(to_record(Transaction, row))
+    return found
 
 
 def open_sessions(connection: Connection) -> list[tuple[Session, Transaction | None]]:
@@ -188,8 +235,18 @@ def user_totals(connection: Connection, since: datetime) -> dict[str, UserTotals
 
 
 def add_orphan(connection: Connection, orphan: Orphan) -> bool:
-    result = connection.execute(insert(orphans).on_conflict_do_nothing(), to_values(orphan))
-    return result.rowcount > 0
+    """Keep an end that is not there yet; no constraint could tell, as NULLs differ."""
+    known = select(orphans.c.id).where(
+        orphans.c.station_id == orphan.station_id,
+        orphans.c.transaction_id.is_not_distinct_from(orphan.transaction_id),
+        orphans.c.reference.is_not_distinct_from(orphan.reference),
+        orphans.c.at == orphan.at,
+        orphans.c.meter_stop_wh == orphan.meter_stop_wh,
+    )
+    if connection.execute(known).first() is not None:
+        return False
+    connection.execute(insert(orphans), to_values(orphan))
+    return True
 
 
 def list_orphans(connection: Connection) -> list[Orphan]:

@@ -106,40 +106,61 @@ class Ledger:
         """Return the keyed hash by which the ledger knows a token."""
         return hmac.new(self._key, token.uid.encode(), hashlib.sha256).hexdigest()
 
+    def _token_key(self, token: Token | None) -> str | None:
+        return None if token is None else self.token_key(token)
+
     # --- charging ---------------------------------------------------------------------------------
 
     async def find_transaction(
-        self, evse: EvseId, token: Token, at: datetime, meter_start_wh: int
+        self,
+        evse: EvseId,
+        token: Token | None,
+        at: datetime,
+        meter_start_wh: int,
+        *,
+        reference: str | None = None,
     ) -> Transaction | None:
-        """Return the transaction that this very start began, if it was told before."""
+        """Return the transaction that this very start began, if it was told before.
+
+        The station's own id decides where it has one, whatever the rest says.
+        """
         return await self._run(
-            charging.find_transaction, evse, self.token_key(token), at, meter_start_wh
+            charging.find_transaction,
+            evse,
+            self._token_key(token),
+            at,
+            meter_start_wh,
+            reference=reference,
         )
 
     async def start_transaction(
         self,
         session: Session,
-        token: Token,
+        token: Token | None,
         at: datetime,
         meter_start_wh: int,
         *,
+        reference: str | None = None,
         closing: Session | None = None,
     ) -> Transaction:
         """Book the start of a transaction of the session and give it its id.
 
-        `closing` is the previous session of the EVSE, where this start ends it. A
-        start that was booked before returns its transaction and changes nothing.
+        `token` is `None` where nobody identified, `reference` is the station's own
+        id, if it has one. `closing` is the previous session of the EVSE, where this
+        start ends it. A start that was booked before returns its transaction and
+        changes nothing.
         """
         new = Transaction(
             id=0,
             evse=session.evse,
             session_id=session.id,
+            reference=reference,
             started_at=at,
             meter_start_wh=meter_start_wh,
             last_wh=meter_start_wh,
             last_at=at,
-            token_key=self.token_key(token),
-            token_last4=token.last4,
+            token_key=self._token_key(token),
+            token_last4=None if token is None else token.last4,
         )
         return await self._run(charging.start_transaction, new, session, closing)
 
@@ -162,6 +183,16 @@ class Ledger:
     async def transaction(self, transaction_id: int) -> tuple[Transaction, Session] | None:
         """Return a transaction and its session."""
         return await self._run(charging.transaction, transaction_id)
+
+    async def transaction_by_reference(
+        self, station_id: str, reference: str
+    ) -> tuple[Transaction, Session] | None:
+        """Return the transaction that the station names so, and its session."""
+        return await self._run(charging.transaction_by_reference, station_id, reference)
+
+    async def transactions_of(self, session_ids: Sequence[str]) -> dict[str, list[Transaction]]:
+        """Return the transactions of each of the sessions, oldest first."""
+        return await self._run(charging.transactions_of, session_ids)
 
     async def open_sessions(self) -> list[tuple[Session, Transaction | None]]:
         """Return the open sessions, oldest first, with the transaction that runs in each."""
@@ -205,19 +236,24 @@ class Ledger:
         self,
         *,
         station_id: str,
-        transaction_id: int,
+        transaction_id: int | None,
+        reference: str | None = None,
         at: datetime,
         meter_stop_wh: int,
         token: Token | None,
         reason: str | None,
     ) -> bool:
-        """Put the end of an unknown transaction aside; return `False` where it was there."""
+        """Put the end of an unknown transaction aside; return `False` where it was there.
+
+        The station named it by `transaction_id` or, of its own, by `reference`.
+        """
         orphan = Orphan(
             station_id=station_id,
             transaction_id=transaction_id,
+            reference=reference,
             at=at,
             meter_stop_wh=meter_stop_wh,
-            token_key=None if token is None else self.token_key(token),
+            token_key=self._token_key(token),
             token_last4=None if token is None else token.last4,
             reason=reason,
         )

@@ -22,10 +22,14 @@ class SeenToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orphan:
-    """The end of a transaction that the ledger does not know, as the station told it."""
+    """The end of a transaction that the ledger does not know, as the station told it.
+
+    It names the transaction by our id or, as `reference`, by its own.
+    """
 
     station_id: str
-    transaction_id: int
+    transaction_id: int | None = None
+    reference: str | None = None
     at: datetime
     meter_stop_wh: int
     token_key: str | None = None

@@ -26,14 +26,13 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
-    UniqueConstraint,
 )
 
 from ..core.model.reading import ReadingContext
 from ..core.model.session import SessionFlag, SessionStatus
 from ..core.model.token import AuthorizationReason, AuthorizationStatus
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration. A file that has it needs no migration tool to be loaded."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -155,15 +154,33 @@ transactions = Table(
     Column("energy_wh", Integer, nullable=False),
     Column("suspect_wh", Integer),
     Column("suspect_last_wh", Integer),
-    Column("token_key", Text, nullable=False),
+    Column("token_key", Text),
     Column("token_last4", Text),
     Column("ended_at", Time),
     Column("meter_stop_wh", Integer),
     Column("stop_reason", Text),
-    # A station repeats a start until it is answered: the same start is the same transaction.
-    UniqueConstraint("station_id", "evse", "token_key", "started_at", "meter_start_wh"),
+    Column("reference", Text),
     # Ids are not reused, not even after a delete: stations keep them for weeks.
     sqlite_autoincrement=True,
+)
+# A station repeats a start until it is answered: the same start is the same transaction. (To
+# SQLite, rows without a token are all different; `find_transaction` knows better.)
+Index(
+    "uq_transactions_station_id",
+    transactions.c.station_id,
+    transactions.c.evse,
+    transactions.c.token_key,
+    transactions.c.started_at,
+    transactions.c.meter_start_wh,
+    unique=True,
+    sqlite_where=transactions.c.reference.is_(None),
+)
+Index(
+    "uq_transactions_reference",
+    transactions.c.station_id,
+    transactions.c.reference,
+    unique=True,
+    sqlite_where=transactions.c.reference.is_not(None),
 )
 
 readings = Table(
@@ -209,14 +226,15 @@ orphans = Table(
     Column("id", Integer, primary_key=True),
     Column("station_id", Text, nullable=False),
     # As the station told it, so it is no foreign key.
-    Column("transaction_id", Integer, nullable=False),
+    Column("transaction_id", Integer),
     Column("at", Time, nullable=False),
     Column("meter_stop_wh", Integer, nullable=False),
     Column("token_key", Text),
     Column("token_last4", Text),
     Column("reason", Text),
-    UniqueConstraint("station_id", "transaction_id", "at", "meter_stop_wh"),
+    Column("reference", Text),
 )
+Index("ix_orphans_station_id", orphans.c.station_id, orphans.c.at)
 
 taps = Table(
     "taps",

@@ -19,11 +19,16 @@ from alembic.script import ScriptDirectory
 import pytest
 from sqlalchemy import Connection, create_engine, text
 
+from custom_components.forecourt.core.model.ids import EvseId
+from custom_components.forecourt.core.model.reading import Reading
+from custom_components.forecourt.core.model.session import Transaction
 from custom_components.forecourt.ledger import (
     Ledger,
     LedgerClosedError,
+    LedgerError,
     LedgerTooNewError,
     LedgerUnreadableError,
+    Orphan,
     database,
 )
 from custom_components.forecourt.ledger.migrate import _config, migrate
@@ -131,15 +136,79 @@ def test_the_newest_migration_is_the_one_that_the_schema_names() -> None:
     assert ScriptDirectory.from_config(_config()).get_current_head() == REVISION
 
 
-async def test_a_file_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
+FIRST_VERSION = """
+INSERT INTO users VALUES ('anna', 'Anna', NULL);
+INSERT INTO sessions (id, station_id, evse, user_id, started_at, currency, status, energy_wh,
+    unpriced_wh, transaction_id, flags)
+    VALUES ('s', 'garage', 1, 'anna', 1780315200000000, 'EUR', 'open', 0, 0, 7, '');
+INSERT INTO transactions (id, station_id, evse, session_id, started_at, meter_start_wh, last_wh,
+    last_at, energy_wh, token_key, token_last4)
+    VALUES (7, 'garage', 1, 's', 1780315200000000, 1000, 1000, 1780315200000000, 0,
+        'hash', 'E5F6');
+INSERT INTO readings (station_id, evse, transaction_id, at, context, clock_estimated)
+    VALUES ('garage', 1, 7, 1780315200000000, 'sample_periodic', 0);
+INSERT INTO orphans (station_id, transaction_id, at, meter_stop_wh)
+    VALUES ('garage', -1, 1780315200000000, 1500);
+UPDATE sqlite_sequence SET seq = 100007 WHERE name = 'transactions';
+"""
+
+
+def first_version(path: Path) -> None:
+    """Make a file as version 0001 left it, with something of everything that refers to others."""
     path.parent.mkdir()
     engine = database._engine(path)
     with engine.begin() as connection:
         migrate(connection, "0001")
-        connection.execute(text("INSERT INTO users VALUES ('anna', 'Anna', NULL)"))
+        for statement in FIRST_VERSION.split(";"):
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+async def test_a_file_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
+    first_version(path)
+    ledger = await Ledger.open(path, KEY)
+    try:
+        assert list(await ledger.users()) == ["anna"]
+        [(charging, transaction)] = await ledger.open_sessions()
+        assert transaction == Transaction(
+            id=7,
+            evse=EVSE,
+            session_id="s",
+            started_at=NOON,
+            meter_start_wh=1000,
+            last_wh=1000,
+            last_at=NOON,
+            token_key="hash",
+            token_last4="E5F6",
+        )
+        assert await ledger.readings(charging) == [(Reading(at=NOON), None)]
+        orphan = {"station_id": "garage", "transaction_id": -1, "at": NOON, "meter_stop_wh": 1500}
+        assert await ledger.orphans() == [Orphan(**orphan)]
+        assert not await ledger.keep_orphan(**orphan, token=None, reason=None)
+        # Ids that were skipped after a backup are not given after the migration either.
+        _, new = await started(ledger, evse=EvseId("yard", 1))
+        assert new.id == 100_008
+    finally:
+        await ledger.close()
+
+
+async def test_a_migrated_file_still_guards_what_refers_to_others(path: Path) -> None:
+    first_version(path)
+    ledger = await Ledger.open(path, KEY)
+    for delete in ("DELETE FROM sessions", "DELETE FROM transactions"):
+        with pytest.raises(LedgerError, match="FOREIGN KEY"):
+            await ledger._run(lambda connection, delete=delete: connection.exec_driver_sql(delete))
+    await ledger.close()
+
+
+async def test_a_file_without_transactions_is_brought_up_to_date(path: Path) -> None:
+    path.parent.mkdir()
+    engine = database._engine(path)
+    with engine.begin() as connection:
+        migrate(connection, "0001")
     engine.dispose()
     ledger = await Ledger.open(path, KEY)
-    assert list(await ledger.users()) == ["anna"]
+    assert (await started(ledger))[1].id == 1
     await ledger.close()
 
 
@@ -147,7 +216,7 @@ async def test_a_migration_that_breaks_references_is_undone(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await closed_ledger(path)
-    monkeypatch.setattr(database, "REVISION", "0002")
+    monkeypatch.setattr(database, "REVISION", "9999")
     monkeypatch.setattr(
         database, "_migrate", lambda connection, _: connection.execute(text("DELETE FROM sessions"))
     )

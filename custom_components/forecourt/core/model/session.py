@@ -32,17 +32,21 @@ class SessionFlag(StrEnum):
 class Transaction:
     """One transaction of a station, with the state of its meter.
 
-    `id` is given by the ledger: positive, rising, never reused. `last_wh` is
+    `id` is given by the ledger: positive, rising, never reused. `reference` is
+    the station's own id, unique at the station; `None` where the station goes by
+    ours (OCPP 1.6 does, OCPP 2.x names transactions itself). `last_wh` is
     the newest value of the register that `meter_start_wh` belongs to and
     `energy_wh` what was counted so far. Values that do not fit that register
     are counted beside it, from `suspect_wh` to `suspect_last_wh`, until it comes
     back. `last_at` is the time of the newest value of either. `token_key` is
-    the ledger's keyed hash of the token; `token_last4` is for people.
+    the ledger's keyed hash of the token, `None` where nobody identified;
+    `token_last4` is for people.
     """
 
     id: int
     evse: EvseId
     session_id: str
+    reference: str | None = None
     started_at: datetime
     meter_start_wh: int
     last_wh: int
