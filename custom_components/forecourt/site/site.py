@@ -13,12 +13,20 @@ import logging
 
 from ..core.access.authorize import TokenRecord
 from ..core.control.limits import VALIDITY, Limits
+from ..core.model.events import StationEvent
 from ..core.model.evse import EvseState, EvseStatus
 from ..core.model.ids import EvseId
 from ..core.model.reading import Reading
 from ..core.model.session import SessionFlag
 from ..core.model.setpoint import LimitReason, Setpoint
-from ..core.model.token import Authorization, Token, User
+from ..core.model.token import (
+    Access,
+    Authorization,
+    AuthorizationReason,
+    AuthorizationStatus,
+    Token,
+    User,
+)
 from ..ledger import Ledger, LedgerError
 from ..stations.base import (
     Station,
@@ -49,7 +57,8 @@ class Site:
 
     The parts are public for reading and listening: `board` (states), `books`
     (sessions), `desk` (taps), `orders` (commands), `members` (users).
-    `station_signal` names a station that came, went or changed.
+    `station_signal` names a station that came, went or changed, `happened_signal` has
+    what stations tell about themselves.
     """
 
     def __init__(
@@ -68,6 +77,7 @@ class Site:
         )
         self.orders = Orders(self.board, self.members, self.stations, self.controller.wake)
         self.station_signal = Signal[str]()
+        self.happened_signal = Signal[StationEvent]()
         self._clock = clock
         self._wanted: dict[EvseId, EvseState] = {}
         self._limits: dict[str, Limits] = {}
@@ -191,6 +201,19 @@ class Site:
         async with self._locks[station_id]:
             return await self.desk.present(station_id, token, at)
 
+    async def transaction_id(self, station_id: str, reference: str) -> int | None:
+        """Return the id of a transaction that its station names itself."""
+        return await self.books.transaction_id(station_id, reference)
+
+    async def reference(self, transaction_id: int) -> str | None:
+        """Return how the station names a transaction."""
+        return await self.books.reference(transaction_id)
+
+    def happened(self, event: StationEvent) -> None:
+        """Pass on what a station tells about itself."""
+        if event.station_id in self.stations:
+            self.happened_signal.send(event)
+
     async def transaction_started(self, start: TransactionStart) -> TransactionAnswer:
         """Book a start, whoever it is for: energy that flows is never left out of the books."""
         evse = start.evse
@@ -198,11 +221,13 @@ class Site:
             known = await self.books.find(start)
             if known is not None:
                 return TransactionAnswer(
-                    transaction_id=known.id, authorization=self.desk.judge(start.token)
+                    transaction_id=known.id, authorization=self._judge(start.token)
                 )
-            authorization = await self.desk.accompany(
-                evse.station_id, start.token, start.at, replayed=start.replayed
-            )
+            authorization = self._judge(start.token)
+            if start.token is not None:
+                authorization = await self.desk.accompany(
+                    evse.station_id, start.token, start.at, replayed=start.replayed
+                )
             if evse in self._free_since:
                 # The word that the outlet is taken comes after the start, if at all.
                 self._free_since[evse] = self._clock()
@@ -219,7 +244,7 @@ class Site:
             transaction = await self.books.start(
                 start,
                 user_id=user_id,
-                token_last4=None if self.members.is_site_tag(start.token) else start.token.last4,
+                token_last4=self._digits(start.token),
                 plugged_at=self.board[evse].plugged_at if evse in self.board else None,
                 flags=flags,
             )
@@ -244,6 +269,20 @@ class Site:
                 authorization = self.desk.judge(end.token)
         self.controller.wake()
         return authorization
+
+    def _judge(self, token: Token | None) -> Authorization:
+        """Judge a token that nobody shows now; without one, whoever plugs in must be allowed."""
+        if token is not None:
+            return self.desk.judge(token)
+        anyone = self.settings.access is Access.ANYONE
+        return Authorization(
+            status=AuthorizationStatus.ACCEPTED if anyone else AuthorizationStatus.INVALID,
+            reason=AuthorizationReason.NO_TOKEN,
+        )
+
+    def _digits(self, token: Token | None) -> str | None:
+        """Return what people may see of a token that somebody showed."""
+        return None if token is None or self.members.is_site_tag(token) else token.last4
 
     def _first_state(self, evse: EvseId) -> EvseState:
         """Return what is known of an EVSE before its station says anything."""

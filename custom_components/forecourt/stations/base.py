@@ -7,14 +7,19 @@ stations can do stands behind one small capability protocol each: a caller asks
 `supports(station, CanUnlock)`, never for the brand.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol, TypeIs, runtime_checkable
 
+from ..core.model.events import StationEvent
 from ..core.model.evse import EvseStatus
+from ..core.model.finding import Finding
 from ..core.model.ids import EvseId
 from ..core.model.reading import Reading
+from ..core.model.reservation import Reservation, ReservationStatus
 from ..core.model.setpoint import Setpoint
 from ..core.model.station import StationInfo
 from ..core.model.token import Authorization, Token
@@ -100,6 +105,55 @@ class CanReset(Protocol):
 
 
 @runtime_checkable
+class CanReserve(Protocol):
+    """Holds an EVSE for somebody."""
+
+    async def reserve(self, reservation: Reservation) -> None:
+        """Hold the EVSE for the token; the same id again changes it. Raises `StationError`."""
+
+    async def cancel_reservation(self, reservation_id: int) -> None:
+        """Hold it no more. Raises `StationError`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldToken:
+    """A token that a station shall know by itself, and what it shall answer for it."""
+
+    token: Token
+    authorization: Authorization
+
+
+@runtime_checkable
+class CanHoldTokens(Protocol):
+    """Lets known people charge while the site is away, by a list of its own."""
+
+    async def hold_tokens(self, tokens: Sequence[HeldToken]) -> None:
+        """Bring the station's list in line; sends nothing when it is. Raises `StationError`."""
+
+    async def forget_cached_tokens(self) -> None:
+        """Have it forget whom it let in before, because a token was withdrawn.
+
+        Raises `StationError`.
+        """
+
+
+@runtime_checkable
+class CanTest(Protocol):
+    """Is put to a harmless test of everything that it should be able to do."""
+
+    async def test(self) -> list[Finding]:
+        """Try each capability and return what was found. Raises `StationError`."""
+
+
+@runtime_checkable
+class CanShowCost(Protocol):
+    """Shows at the outlet what a charge costs so far."""
+
+    async def show_cost(self, transaction_id: int, cost: Decimal) -> None:
+        """Show the running cost, in the site's currency. Raises `StationError`."""
+
+
+@runtime_checkable
 class CanSetAvailability(Protocol):
     """Takes an EVSE out of service and back."""
 
@@ -123,12 +177,18 @@ def supports[C](station: object, capability: type[C]) -> TypeIs[C]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionStart:
-    """A station began to charge. `replayed`: it happened while the station was offline."""
+    """A station began to charge. `replayed`: it happened while the station was offline.
+
+    `token` is `None` where nobody identified. `reference` is the station's own id of the
+    transaction, `None` for stations that go by the one they are given.
+    """
 
     evse: EvseId
-    token: Token
+    token: Token | None
     at: datetime
     meter_start_wh: int
+    reference: str | None = None
+    reservation_id: int | None = None
     replayed: bool = False
     clock_estimated: bool = False
 
@@ -137,13 +197,16 @@ class TransactionStart:
 class TransactionEnd:
     """A station ended a transaction; `token` is `None` where nobody tapped.
 
+    The transaction is named by its id or, where that is not known, by the station's own
+    `reference`. `meter_stop_wh` is `None` where the station does not tell its register.
     `readings` are those that came with the end, oldest first.
     """
 
     station_id: str
-    transaction_id: int
+    transaction_id: int | None
     at: datetime
-    meter_stop_wh: int
+    meter_stop_wh: int | None
+    reference: str | None = None
     token: Token | None = None
     reason: str | None = None
     readings: tuple[Reading, ...] = ()
@@ -186,6 +249,12 @@ class SiteEvents(Protocol):
     async def authorize(self, station_id: str, token: Token, at: datetime) -> Authorization:
         """Judge a token that was shown at the station."""
 
+    async def transaction_id(self, station_id: str, reference: str) -> int | None:
+        """Return the id of a transaction by the station's own name for it, `None` if unknown."""
+
+    async def reference(self, transaction_id: int) -> str | None:
+        """Return the station's own name for a transaction, `None` if it has none."""
+
     async def transaction_started(self, start: TransactionStart) -> TransactionAnswer:
         """Book the start and return the transaction's id; the same start gets the same id."""
 
@@ -194,3 +263,11 @@ class SiteEvents(Protocol):
 
         Never fails: an end of an unknown transaction is kept as an orphan.
         """
+
+    def reservation_changed(
+        self, station_id: str, reservation_id: int, status: ReservationStatus
+    ) -> None:
+        """Take note of what became of a reservation."""
+
+    def happened(self, event: StationEvent) -> None:
+        """Take note of what a station tells about itself."""

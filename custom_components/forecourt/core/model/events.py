@@ -18,6 +18,29 @@ class Tap:
     authorization: Authorization
 
 
+class StationEventKind(StrEnum):
+    """What a station tells about itself beyond the state of its outlets."""
+
+    SECURITY = "security"
+    FIRMWARE = "firmware"
+    DIAGNOSTICS = "diagnostics"
+    MONITORING = "monitoring"
+    EXTERNAL_LIMIT = "external_limit"
+    CERTIFICATE = "certificate"
+    DISPLAY = "display"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StationEvent:
+    """A station told something; `what` is its own word for it, `detail` never holds a secret."""
+
+    station_id: str
+    kind: StationEventKind
+    at: datetime
+    what: str
+    detail: str = ""
+
+
 class SessionPhase(StrEnum):
     """The moments of a session that others act on."""
 

@@ -1,9 +1,22 @@
 """What a person shows to be let in, and who a person is."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 VISIBLE_DIGITS = 4
+
+
+class TokenKind(StrEnum):
+    """How a token was read (OCPP 2.0.1 §3.43 IdTokenEnumType); OCPP 1.6 does not tell."""
+
+    CARD = "card"
+    CARD_15693 = "card_15693"
+    KEY_CODE = "key_code"
+    MAC_ADDRESS = "mac_address"
+    CONTRACT = "contract"
+    CENTRAL = "central"
+    LOCAL = "local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,11 +24,12 @@ class Token:
     """A card, keypad code or tag as a station reads it.
 
     OCPP compares identifiers without regard to case (CiString20Type), so the
-    value is kept in upper case. It is a secret: it never shows in `repr` or
-    `str`; use `last4` for people and the ledger's keyed hash for records.
+    value is kept in upper case; `kind` tells nothing apart. It is a secret: it never
+    shows in `repr` or `str`; use `last4` for people and the ledger's keyed hash for records.
     """
 
     uid: str = field(repr=False)
+    kind: TokenKind = field(default=TokenKind.CARD, compare=False)
 
     def __post_init__(self) -> None:
         """Normalise the value."""
@@ -61,6 +75,8 @@ class AuthorizationStatus(StrEnum):
 
     ACCEPTED = "accepted"
     BLOCKED = "blocked"
+    CONCURRENT = "concurrent"
+    EXPIRED = "expired"
     INVALID = "invalid"
 
 
@@ -72,17 +88,21 @@ class AuthorizationReason(StrEnum):
     UNKNOWN_TOKEN = "unknown_token"  # noqa: S105 - a reason, not a secret
     BLOCKED_TOKEN = "blocked_token"  # noqa: S105 - a reason, not a secret
     ENROLLING = "enrolling"
+    EXPIRED_TOKEN = "expired_token"  # noqa: S105 - a reason, not a secret
+    CHARGING_ELSEWHERE = "charging_elsewhere"
     OTHER_USERS_SESSION = "other_users_session"
+    NO_TOKEN = "no_token"  # noqa: S105 - a reason, not a secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorization:
-    """The site's answer to a token: status, why, whose it is, and its group."""
+    """The site's answer to a token: status, why, whose it is, its group, and until when."""
 
     status: AuthorizationStatus
     reason: AuthorizationReason
     user_id: str | None = None
     group: str | None = None
+    expires_at: datetime | None = None
 
     @property
     def accepted(self) -> bool:

@@ -8,7 +8,7 @@ from ....core.model.evse import EvseStatus
 from ....core.model.reading import Reading
 from ....core.model.token import Authorization, AuthorizationStatus
 from .. import measured
-from ..measured import REGISTER, Sample, moment
+from ..measured import REGISTER, Sample, moment, time_text
 from ..schema import Payload
 from ..tokens import group_tag
 
@@ -27,6 +27,8 @@ STATUS = {
 AUTHORIZATION = {
     AuthorizationStatus.ACCEPTED: "Accepted",
     AuthorizationStatus.BLOCKED: "Blocked",
+    AuthorizationStatus.CONCURRENT: "ConcurrentTx",
+    AuthorizationStatus.EXPIRED: "Expired",
     AuthorizationStatus.INVALID: "Invalid",
 }
 
@@ -46,6 +48,8 @@ def id_tag_info(authorization: Authorization) -> Payload:
     info = {"status": AUTHORIZATION[authorization.status]}
     if authorization.group is not None:
         info["parentIdTag"] = group_tag(authorization.group)
+    if authorization.expires_at is not None:
+        info["expiryDate"] = time_text(authorization.expires_at)
     return info
 
 
