@@ -42,7 +42,8 @@ class Transaction:
     id_tag: str
     started: str
     meter_start_wh: int
-    transaction_id: int | None = None
+    transaction_id: int | str | None = None
+    """The server's number in OCPP 1.6, the station's own string since 2.0.1."""
     start_status: str | None = None
     """The server's idTagInfo.status; None while unanswered."""
     start_delivered: bool = False
@@ -141,10 +142,17 @@ class Books:
         )
 
     def started(
-        self, connector: int, id_tag: str, started: str, meter_start_wh: int
+        self,
+        connector: int,
+        id_tag: str,
+        started: str,
+        meter_start_wh: int,
+        transaction_id: str | None = None,
     ) -> Transaction:
-        """Open a transaction; its id is not known yet."""
-        entry = Transaction(len(self.transactions) + 1, connector, id_tag, started, meter_start_wh)
+        """Open a transaction; in OCPP 1.6 its id is not known yet."""
+        entry = Transaction(
+            len(self.transactions) + 1, connector, id_tag, started, meter_start_wh, transaction_id
+        )
         self.transactions.append(entry)
         self._write("transaction", **asdict(entry))
         return entry
@@ -156,6 +164,16 @@ class Books:
             self.violation("transaction_id_reused", str(transaction_id))
         entry.transaction_id, entry.start_status = transaction_id, status
         entry.start_delivered = True
+        self._write("transaction", **asdict(entry))
+
+    def start_delivered(self, entry: Transaction) -> None:
+        """Note that the server knows of a transaction whose id is the station's (2.0.1)."""
+        entry.start_delivered = True
+        self._write("transaction", **asdict(entry))
+
+    def identified(self, entry: Transaction, id_tag: str, status: str | None = None) -> None:
+        """Note who charges, who may not be known at the start, and the server's word on it."""
+        entry.id_tag, entry.start_status = id_tag, status
         self._write("transaction", **asdict(entry))
 
     def start_repeated(self, connector: int, started: str, transaction_id: int) -> None:

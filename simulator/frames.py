@@ -1,4 +1,7 @@
-"""The messages of OCPP-J: CALL, CALLRESULT, CALLERROR (OCPP-J 1.6 §4.2), and what can go wrong."""
+"""The messages of OCPP-J: CALL, CALLRESULT, CALLERROR, and what can go wrong.
+
+OCPP-J 1.6 §4.2; OCPP 2.0.1 part 4 §4.2, with error codes of its own.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,36 @@ from typing import Any
 
 type Payload = dict[str, Any]
 
-ERROR_CODES = frozenset(
+_COMMON = frozenset(
     {
         "NotImplemented",
         "NotSupported",
         "InternalError",
         "ProtocolError",
         "SecurityError",
-        "FormationViolation",
         "PropertyConstraintViolation",
-        "OccurenceConstraintViolation",
         "TypeConstraintViolation",
         "GenericError",
     }
 )
+_SINCE_2 = _COMMON | {
+    "FormatViolation",
+    "MessageTypeNotSupported",
+    "OccurrenceConstraintViolation",
+    "RpcFrameworkError",
+}
+ERROR_CODES: dict[str, frozenset[str]] = {
+    "1.6": _COMMON | {"FormationViolation", "OccurenceConstraintViolation"},
+    "2.0.1": _SINCE_2,
+    "2.1": _SINCE_2,
+}
+"""The error codes of each version; 1.6 spells two of them its own way."""
+
+
+def bad_format(version: str) -> str:
+    """Return the code for a payload that breaks the schema."""
+    return "FormationViolation" if version == "1.6" else "FormatViolation"
+
 
 
 class RpcError(Exception):

@@ -1,10 +1,13 @@
-"""OCPP-J's remote procedure calls over a WebSocket, seen from a station (OCPP-J 1.6 §4).
+"""OCPP-J's remote procedure calls over a WebSocket, seen from a station.
+
+OCPP-J 1.6 §4; OCPP 2.0.1 part 4 §4.
 
 Besides carrying calls both ways, a link watches the other side: answers that break the schema,
 answers nobody asked for, overlapping calls, message ids used twice. It tells them to
 `on_violation(kind, detail)`, the kinds being malformed_frame, binary_frame, unknown_message_type,
 unknown_message_id, invalid_message_id, reused_message_id, overlapping_calls, invalid_request,
-invalid_response, unknown_action, unknown_error_code and no_answer.
+invalid_response, unknown_action, unknown_error_code and no_answer; not_compact where the station
+can read no other frames.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 import logging
+import re
 import time
 import uuid
 
@@ -29,6 +33,7 @@ from .frames import (
     Payload,
     Result,
     RpcError,
+    bad_format,
     decode,
     encode,
 )
@@ -40,6 +45,7 @@ type Handler = Callable[[str, Payload], Awaitable[tuple[Payload, FollowUp | None
 _OVERLAP_S = 10.0
 """A call unanswered for longer may have timed out on the other side, which may then go on."""
 _MAX_ID = 36
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -56,6 +62,7 @@ class Link:
         call_timeout_s: float = 30.0,
         next_id: Callable[[], str] = lambda: str(uuid.uuid4()),
         validate: bool = True,
+        compact_only: bool = False,
     ) -> None:
         """Wrap a connected socket; `run` must be running for anything to arrive."""
         self._ws = ws
@@ -65,6 +72,7 @@ class Link:
         self._call_timeout_s = call_timeout_s
         self._next_id = next_id
         self._validate = validate
+        self._compact_only = compact_only
         self._one_call = asyncio.Lock()
         self._one_answer = asyncio.Lock()
         self._pending: dict[str, tuple[str, asyncio.Future[Payload]]] = {}
@@ -188,10 +196,7 @@ class Link:
         finally:
             self._reading = None
         if message.type is WSMsgType.TEXT:
-            try:
-                self._take(decode(message.data))
-            except FrameError as err:
-                self._violation(err.kind, str(err))
+            await self._take_text(message.data)
         elif message.type is WSMsgType.PING:
             await self._guarded(self._ws.pong(message.data))
         elif message.type is WSMsgType.PONG:
@@ -201,6 +206,23 @@ class Link:
         else:
             return False
         return True
+
+    async def _take_text(self, text: str) -> None:
+        if self._compact_only and re.search(r"\s", _STRING.sub("", text)):
+            self._violation("not_compact", text[:200])
+            return
+        try:
+            self._take(decode(text))
+        except FrameError as err:
+            self._violation(err.kind, str(err))
+            await self._refuse(err)
+
+    async def _refuse(self, error: FrameError) -> None:
+        """Tell the server that its frame was none (OCPP 2.0.1 part 4 §4.3); 1.6 has no word."""
+        if self._version != "1.6":
+            unknown = error.kind == "unknown_message_type"
+            code = "MessageTypeNotSupported" if unknown else "RpcFrameworkError"
+            await self._send(encode(4, "-1", code, str(error)[:255], {}))
 
     def _take(self, frame: Call | Result | Failure) -> None:
         if isinstance(frame, Call):
@@ -214,14 +236,14 @@ class Link:
         if future.done():
             return
         if isinstance(frame, Failure):
-            if frame.code not in ERROR_CODES:
+            if frame.code not in ERROR_CODES[self._version]:
                 self._violation("unknown_error_code", f"{action}: {frame.code}")
             future.set_exception(RpcError(frame.code, frame.description))
         elif self._validate and (
             wrong := schemas.fault(self._version, f"{action}Response", frame.payload)
         ):
             self._violation("invalid_response", f"{action} {wrong}")
-            future.set_exception(RpcError("FormationViolation", wrong))
+            future.set_exception(RpcError(bad_format(self._version), wrong))
         else:
             future.set_result(frame.payload)
 
@@ -269,7 +291,7 @@ class Link:
                 raise RpcError("NotImplemented", f"unknown action {call.action[:50]}")
             if wrong := schemas.fault(self._version, call.action, call.payload):
                 self._violation("invalid_request", f"{call.action} {wrong}")
-                raise RpcError("FormationViolation", wrong[:255])
+                raise RpcError(bad_format(self._version), wrong[:255])
         answer = await self._handler(call.action, call.payload)
         if answer is not None and self._validate:
             wrong = schemas.fault(self._version, f"{call.action}Response", answer[0])

@@ -8,10 +8,12 @@ from importlib import resources
 import json
 from typing import Any
 
-from jsonschema import Draft4Validator  # type: ignore[import-untyped]
 from jsonschema.exceptions import best_match  # type: ignore[import-untyped]
+from jsonschema.validators import validator_for  # type: ignore[import-untyped]
 
-_FOLDERS = {"1.6": "v16"}
+_FOLDERS = {"1.6": "v16", "2.0.1": "v201", "2.1": "v21"}
+_SENT_ONLY = frozenset({"NotifyPeriodicEventStream"})
+"""Messages of OCPP 2.1 that nobody answers; their schemas are named like 1.6's."""
 
 
 def known(version: str, action: str) -> bool:
@@ -42,8 +44,11 @@ def fault(version: str, name: str, payload: object) -> str | None:
 @cache
 def _validator(version: str, name: str) -> Any:
     folder = resources.files("ocpp") / _FOLDERS[version] / "schemas"
+    if version != "1.6" and not name.endswith("Response") and name not in _SENT_ONLY:
+        name += "Request"
     try:
         text = (folder / f"{name}.json").read_text("utf-8-sig")
     except FileNotFoundError:
         return None
-    return Draft4Validator(json.loads(text, parse_float=Decimal))
+    schema = json.loads(text, parse_float=Decimal)
+    return validator_for(schema)(schema)
