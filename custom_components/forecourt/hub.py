@@ -90,7 +90,7 @@ class Hub:
             self.site,
             now=dt_util.utcnow,
             on_pending=self._station_pending,
-            on_fallback_written=memory.remember_fallback,
+            on_learned=memory.remember_station,
         )
         self.price = PriceFeed(hass, self.site)
         self.offers = Offers(hass)
@@ -249,7 +249,7 @@ class Hub:
             password_hash=self.vault.password_hash(station_id),
             evses=subentry.data[CONF_EVSES],
             fallback_current_a=subentry.data[CONF_FALLBACK_CURRENT_A],
-            fallback_written=self.memory.fallback(station_id),
+            learned=self.memory.station(station_id),
         )
         limits = Limits(
             max_current_a=subentry.data[CONF_MAX_CURRENT_A],

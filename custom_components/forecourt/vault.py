@@ -40,7 +40,7 @@ class _StoredEvse(TypedDict):
 
 class _MemoryData(TypedDict):
     evses: dict[str, dict[str, _StoredEvse]]
-    fallbacks: dict[str, Any]
+    stations: dict[str, dict[str, Any]]
 
 
 class Vault:
@@ -130,12 +130,16 @@ class Memory:
     def __init__(self, hass: HomeAssistant) -> None:
         """Use the store; `load` comes first."""
         self._store = Store[_MemoryData](hass, VERSION, f"{DOMAIN}.memory", atomic_writes=True)
-        self._data = _MemoryData(evses={}, fallbacks={})
+        self._data = _MemoryData(evses={}, stations={})
 
     async def load(self) -> None:
         """Read the store."""
-        if (stored := await self._store.async_load()) is not None:
-            self._data = stored
+        stored: Any = await self._store.async_load()
+        if stored is not None:
+            # Before 0.2 only the fallback was remembered.
+            fallbacks = stored.get("fallbacks", {})
+            before = {key: {"fallback_written": written} for key, written in fallbacks.items()}
+            self._data = _MemoryData(evses=stored["evses"], stations=stored.get("stations", before))
 
     async def save(self) -> None:
         """Write what is still waiting to be written."""
@@ -165,21 +169,21 @@ class Memory:
             stored[str(state.evse.number)] = wish
             self._write()
 
-    def fallback(self, station_id: str) -> Any:
-        """Return what was written to the station as its fallback, `None` for nothing."""
-        return self._data["fallbacks"].get(station_id)
+    def station(self, station_id: str) -> dict[str, Any]:
+        """Return what was learned of a station, and what was written to it for good."""
+        return self._data["stations"].get(station_id, {})
 
     @callback
-    def remember_fallback(self, station_id: str, written: Any) -> None:
-        """Keep what was written to the station as its fallback."""
-        self._data["fallbacks"][station_id] = written
+    def remember_station(self, station_id: str, learned: dict[str, Any]) -> None:
+        """Keep what was learned of a station."""
+        self._data["stations"][station_id] = learned
         self._write()
 
     @callback
     def forget(self, station_id: str) -> None:
         """Forget a station that was removed."""
         self._data["evses"].pop(station_id, None)
-        self._data["fallbacks"].pop(station_id, None)
+        self._data["stations"].pop(station_id, None)
         self._write()
 
     def _write(self) -> None:

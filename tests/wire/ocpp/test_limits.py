@@ -2,13 +2,15 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from custom_components.forecourt.core.model.ids import EvseId
 from custom_components.forecourt.core.model.setpoint import LimitReason, Setpoint
 from custom_components.forecourt.stations.base import Failure, StationError
-from custom_components.forecourt.stations.ocpp.limits import Limit, Limiter, RateUnit
+from custom_components.forecourt.stations.ocpp.learned import Learned, RateUnit
+from custom_components.forecourt.stations.ocpp.limits import Limit, Limiter
 from custom_components.forecourt.stations.ocpp.schema import CALL, Schemas
 from custom_components.forecourt.stations.ocpp.v16.profiles import charging_profile
 
@@ -26,10 +28,14 @@ class Bench:
         self.refuse: Failure | None = None
         self.units = set(RateUnit)
         self.connectors = {0, 1, 2}
-        self.limiter = Limiter(
-            lambda: self.now, fallback_written=written, on_fallback_written=self.written.append
-        )
+        learned = Learned(fallback_written=written, firmware="1", on_change=self._keep)
+        self.limiter = Limiter(lambda: self.now, learned)
         self.limiter.fallback_current_a = fallback
+
+    def _keep(self, data: dict[str, Any]) -> None:
+        written = data["fallback_written"]
+        if written is not None and written not in self.written[-1:]:
+            self.written.append(written)
 
     async def send(self, limit: Limit) -> None:
         self.sent.append(limit)
@@ -175,7 +181,7 @@ async def test_a_station_that_takes_watts_only_is_learned(bench: Bench) -> None:
 
 
 async def test_a_known_unit_is_the_only_one_tried(bench: Bench) -> None:
-    bench.limiter.unit = RateUnit.WATT
+    bench.limiter.learned.unit = RateUnit.WATT
     bench.units = {RateUnit.AMPERE}
     with pytest.raises(StationError):
         await bench.apply(20)
@@ -183,7 +189,7 @@ async def test_a_known_unit_is_the_only_one_tried(bench: Bench) -> None:
 
 
 async def test_watts_follow_the_phases_of_the_car(bench: Bench) -> None:
-    bench.limiter.unit = RateUnit.WATT
+    bench.limiter.learned.unit = RateUnit.WATT
     await bench.apply(10)
     bench.limiter.phases[1] = 1
     await bench.apply(10)
@@ -194,12 +200,13 @@ async def test_watts_follow_the_phases_of_the_car(bench: Bench) -> None:
 
 
 async def test_another_firmware_is_another_station(bench: Bench) -> None:
-    bench.limiter.unit = RateUnit.WATT
-    bench.limiter.fallback_written = 6
+    bench.limiter.learned.unit = RateUnit.WATT
+    bench.limiter.learned.fallback_written = 6
+    assert bench.limiter.learned.meet("2")
     bench.limiter.replaced()
     await bench.apply(10)
     assert bench.amounts == [10]
-    assert bench.limiter.fallback_written is None
+    assert bench.limiter.learned.fallback_written is None
 
 
 # What it refuses
@@ -221,7 +228,7 @@ async def test_a_refusal_is_raised_but_not_asked_for_again(bench: Bench) -> None
 
 async def test_other_values_are_tried_slowly_after_a_refusal(bench: Bench) -> None:
     bench.refuse = Failure.NOT_SUPPORTED
-    bench.limiter.unit = RateUnit.AMPERE
+    bench.limiter.learned.unit = RateUnit.AMPERE
     with pytest.raises(StationError):
         await bench.apply(10)
     bench.later(seconds=4)
@@ -375,7 +382,7 @@ async def test_nobody_needs_to_be_told() -> None:
     limiter.fallback_current_a = 6
     bench = Bench()
     await limiter.keep_fallback(1, bench.send)
-    assert limiter.fallback_written == 6
+    assert limiter.learned.fallback_written == 6
 
 
 # On the wire

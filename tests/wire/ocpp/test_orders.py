@@ -273,9 +273,12 @@ async def test_the_fallback_is_written_when_the_station_connects(
     make_central: MakeCentral,
 ) -> None:
     written: list[tuple[str, int]] = []
-    central = await make_central(
-        fallback_current_a=6, on_fallback_written=lambda *told: written.append(told)
-    )
+
+    def learned(identity: str, data: dict[str, Any]) -> None:
+        if data["fallback_written"] is not None and not written:
+            written.append((identity, data["fallback_written"]))
+
+    central = await make_central(fallback_current_a=6, on_learned=learned)
     central.add_station("CP1")
     async with Peer(central, "CP1") as peer:
         await peer.ready()
@@ -293,7 +296,7 @@ async def test_a_fallback_that_was_written_before_a_restart_stays(
     make_central: MakeCentral, now: Watch
 ) -> None:
     central = await make_central(fallback_current_a=6)
-    station = central.add_station("CP1", fallback_current_a=8, fallback_written=8)
+    station = central.add_station("CP1", fallback_current_a=8, learned={"fallback_written": 8})
     async with Peer(central, "CP1") as peer:
         await peer.ready()
         assert not profiles(peer)
@@ -321,7 +324,7 @@ async def test_a_fallback_that_is_refused_does_not_spoil_the_setpoint(
         assert profiles(peer)[-1] == ("TxProfile", 10, "A")
         assert caplog.text.count("Could not set the fallback current") == 1
         peer.answers["ClearChargingProfile"] = "NotSupported"
-        station.limiter.fallback_written = 6
+        station.learned.fallback_written = 6
         await central.remove_station("CP1")
 
 

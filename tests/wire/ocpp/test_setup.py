@@ -227,7 +227,7 @@ async def test_the_unit_of_profiles_may_be_told(
     central: CentralSystem, station: OcppStation, told: str, unit: RateUnit | None
 ) -> None:
     await connect(central, settings={"ChargingScheduleAllowedChargingRateUnit": told})
-    assert station.limiter.unit is unit
+    assert station.learned.unit is unit
 
 
 def test_the_settings_of_the_tests_are_those_that_are_wanted() -> None:

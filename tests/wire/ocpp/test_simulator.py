@@ -53,7 +53,7 @@ async def central(make_central: MakeCentral) -> CentralSystem:
 async def test_a_charge_from_plug_to_unplug(central: CentralSystem, site: Site, now: Watch) -> None:
     station = central.add_station("SIM-1")
     async with simulated(central) as box:
-        await until(lambda: station.limiter.fallback_written)
+        await until(lambda: station.learned.fallback_written)
         await box.plug(1, "family", soc=0.2)
         assert await box.tap(CARD) == "started"
         await until(lambda: station.transactions)
@@ -115,8 +115,8 @@ async def test_a_station_that_takes_one_unit_only(
 ) -> None:
     station = central.add_station("SIM-1")
     async with simulated(central, rate_units=(unit,)) as box:
-        await until(lambda: station.limiter.fallback_written == 6)
-        assert station.limiter.unit == unit
+        await until(lambda: station.learned.fallback_written == 6)
+        assert station.learned.unit == unit
         await box.plug(1, "family")
         await box.tap(CARD)
         await until(lambda: station.transactions)
@@ -142,7 +142,7 @@ async def test_a_station_that_takes_one_unit_only(
 async def test_remote_start_and_stop(central: CentralSystem, site: Site) -> None:
     station = central.add_station("SIM-1")
     async with simulated(central) as box:
-        await until(lambda: station.limiter.fallback_written)
+        await until(lambda: station.learned.fallback_written)
         await box.plug(1, "family")
         await station.start(EVSE, Token("SITE"))
         await until(lambda: station.transactions)
@@ -176,7 +176,7 @@ async def test_a_charge_that_went_on_without_us(
 ) -> None:
     station = central.add_station("SIM-1")
     async with simulated(central) as box:
-        await until(lambda: station.limiter.fallback_written)
+        await until(lambda: station.learned.fallback_written)
         await box.plug(1, "family")
         await box.tap(CARD)
         await until(lambda: site.reports)
@@ -195,7 +195,7 @@ async def test_a_charge_that_went_on_without_us(
 async def test_a_lost_connection_is_taken_up_again(central: CentralSystem, site: Site) -> None:
     station = central.add_station("SIM-1")
     async with simulated(central) as box:
-        await until(lambda: station.limiter.fallback_written)
+        await until(lambda: station.learned.fallback_written)
         for reset in (False, True):
             await box.fault("drop", reset=reset)
             await until(lambda: not station.online)

@@ -30,7 +30,7 @@ class Depot:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._stations: dict[str, tuple[str | None, int]] = {}
-        self._fallbacks: dict[str, int] = {}
+        self._learned: dict[str, dict[str, Any]] = {}
         self._port = 0
         self._loop: asyncio.Task[None]
 
@@ -44,7 +44,7 @@ class Depot:
         self.central = CentralSystem(
             self.site,
             now=lambda: datetime.now(UTC),
-            on_fallback_written=self._fallbacks.__setitem__,
+            on_learned=self._learned.__setitem__,
             sample_interval_s=1,
             fallback_current_a=LIMITS.fallback_current_a,
             timing=QUICK,
@@ -75,7 +75,7 @@ class Depot:
     def _take_in(self, identity: str) -> None:
         password_hash, evses = self._stations[identity]
         station = self.central.add_station(
-            identity, password_hash, evses, fallback_written=self._fallbacks.get(identity)
+            identity, password_hash, evses, learned=self._learned.get(identity)
         )
         self.site.add_station(station, LIMITS, {})
 

@@ -135,6 +135,9 @@ class Connection:
             await asyncio.shield(goodbye)
 
     async def _try_trigger(self, message: str) -> None:
+        quirks = () if self._station is None else self._station.quirks
+        if any(message in quirk.untriggered for quirk in quirks):
+            return
         try:
             await self._asker.trigger(message)
         except StationError as err:
@@ -145,6 +148,9 @@ class Connection:
             await talk.set_up()
         except StationError as err:
             self._around.logger.warning("Could not set up %s", err)
+        finally:
+            if self._station is not None:
+                self._station.learned.keep()
 
     async def _introduce(self) -> None:
         """Learn how many outlets a stranger has, and tell about it."""

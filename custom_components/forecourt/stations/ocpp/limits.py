@@ -7,31 +7,22 @@ it belongs to a transaction, expires by itself, and is renewed at half its time.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from ...core.model.setpoint import Setpoint
 from ..base import Failure, StationError
+from .learned import Learned, RateUnit
 
 RAISE_EVERY = timedelta(seconds=5)
 REFUSED_SAME = timedelta(minutes=5)
 REFUSED_OTHER = timedelta(seconds=30)
 FALLBACK_REFUSED = timedelta(hours=1)
-FALLBACK_WRITES_PER_DAY = 2
 VOLTS = 230
 PHASES = 3
 MIN_CURRENT_A = 6
 REFUSALS = (Failure.REFUSED, Failure.NOT_SUPPORTED)
-
-
-class RateUnit(StrEnum):
-    """The unit of a charging profile."""
-
-    AMPERE = "A"
-    WATT = "W"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +30,8 @@ class Limit:
     """A limit in the unit that the station takes.
 
     With a transaction it holds for `duration` from `at`; without one it is the
-    fallback. `evse` 0 is the whole station.
+    fallback. `evse` 0 is the whole station. `began_at` is when the transaction began,
+    for stations that count from there only, `None` for all others.
     """
 
     evse: int
@@ -48,10 +40,19 @@ class Limit:
     at: datetime
     duration: timedelta = timedelta()
     transaction_id: int | None = None
+    began_at: datetime | None = None
 
     def in_force(self, now: datetime, transaction_id: int) -> bool:
         """Whether the station still goes by it."""
         return self.transaction_id == transaction_id and self.at <= now < self.at + self.duration
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a limit is put: its unit, and whether its times count from the transaction's start."""
+
+    unit: RateUnit
+    relative: bool = False
 
 
 type Send = Callable[[Limit], Awaitable[None]]
@@ -63,17 +64,14 @@ class Limiter:
     def __init__(
         self,
         now: Callable[[], datetime],
+        learned: Learned | None = None,
         *,
         fallback_current_a: int | None = None,
-        fallback_written: int | None = None,
-        on_fallback_written: Callable[[int], None] | None = None,
     ) -> None:
-        self.unit: RateUnit | None = None
+        self.learned = learned or Learned()
         self.phases: dict[int, int] = {}
+        self.began_at: dict[int, datetime] = {}
         self.fallback_current_a = fallback_current_a
-        self.fallback_written = fallback_written
-        self._on_fallback_written = on_fallback_written
-        self._fallback_writes: deque[datetime] = deque(maxlen=FALLBACK_WRITES_PER_DAY)
         self._fallback_retry_at: datetime | None = None
         self._now = now
         self._turn = asyncio.Lock()
@@ -89,8 +87,6 @@ class Limiter:
     def replaced(self) -> None:
         """Take note that the station has another firmware: nothing learned holds."""
         self.restarted()
-        self.unit = None
-        self.fallback_written = None
         self._fallback_retry_at = None
 
     async def apply(self, setpoint: Setpoint, transaction_id: int, send: Send) -> None:
@@ -110,18 +106,19 @@ class Limiter:
                 return
             self._check_refusals(setpoint, transaction_id, now)
 
-            def limit(unit: RateUnit) -> Limit:
+            def limit(form: Form) -> Limit:
                 return Limit(
                     evse=evse,
-                    amount=self._amount(evse, setpoint.current_a, unit),
-                    unit=unit,
+                    amount=self._amount(evse, setpoint.current_a, form.unit),
+                    unit=form.unit,
                     at=now,
                     duration=duration,
                     transaction_id=transaction_id,
+                    began_at=self.began_at.get(evse) if form.relative else None,
                 )
 
             try:
-                self._sent[evse] = await self._send(limit, send)
+                self._sent[evse] = await self._send(self._forms(evse), limit, send)
             except StationError as err:
                 if err.failure in REFUSALS:
                     refused = self._refused.setdefault((evse, transaction_id), {})
@@ -136,11 +133,11 @@ class Limiter:
         """Write the fallback if it is not what the station has. Raises `StationError`."""
         async with self._turn:
             wanted, now = self.fallback_current_a, self._now()
-            if wanted is None or wanted == self.fallback_written:
+            if wanted is None or wanted == self.learned.fallback_written:
                 return
             if self._fallback_retry_at is not None and now < self._fallback_retry_at:
                 return
-            writes = self._fallback_writes
+            writes = self.learned.fallback_writes
             if len(writes) == writes.maxlen and now - writes[0] < timedelta(days=1):
                 return
             self._fallback_retry_at = now + FALLBACK_REFUSED
@@ -157,34 +154,33 @@ class Limiter:
 
             try:
                 await self._send_fallback(wanted, evses, write)
+                self._fallback_retry_at = None
+                self.learned.fallback_written = wanted
             finally:
                 # Also if one outlet took it and the next did not, or nobody knows.
                 if worn:
                     writes.append(now)
-            self._fallback_retry_at = None
-            self.fallback_written = wanted
-        if self._on_fallback_written:
-            self._on_fallback_written(wanted)
+                self.learned.keep()
 
     async def _send_fallback(self, current_a: int, evses: int, send: Send) -> None:
         """Write it for the station as a whole or, where that is refused, for each EVSE."""
 
-        def on(evse: int) -> Callable[[RateUnit], Limit]:
+        def on(evse: int) -> Callable[[Form], Limit]:
             # In watts it is for one phase: nobody watches what the next car does with it.
-            return lambda unit: Limit(
+            return lambda form: Limit(
                 evse=evse,
-                amount=current_a if unit is RateUnit.AMPERE else current_a * VOLTS,
-                unit=unit,
+                amount=current_a if form.unit is RateUnit.AMPERE else current_a * VOLTS,
+                unit=form.unit,
                 at=self._now(),
             )
 
         try:
-            await self._send(on(0), send)
+            await self._send(self._forms(), on(0), send)
         except StationError as err:
             if err.failure is not Failure.REFUSED:
                 raise
             for evse in range(1, evses + 1):
-                await self._send(on(evse), send)
+                await self._send(self._forms(), on(evse), send)
 
     def _amount(self, evse: int, current_a: int, unit: RateUnit) -> int:
         if unit is RateUnit.AMPERE:
@@ -218,16 +214,29 @@ class Limiter:
             if now - at < pause:
                 raise StationError(err.station_id, err.failure, err.detail)
 
-    async def _send(self, limit: Callable[[RateUnit], Limit], send: Send) -> Limit:
-        """Send in the station's unit, which is learned by trying. Raises `StationError`."""
-        units = [self.unit] if self.unit else list(RateUnit)
+    def _forms(self, evse: int | None = None) -> list[Form]:
+        """Return the forms to try, the usual ones first; without an EVSE those of the fallback."""
+        units = [self.learned.unit] if self.learned.unit else list(RateUnit)
+        ways = [False]
+        if evse in self.began_at:
+            ways = [True] if self.learned.relative else [False, True]
+        return [Form(unit, relative) for relative in ways for unit in units]
+
+    async def _send(self, forms: list[Form], limit: Callable[[Form], Limit], send: Send) -> Limit:
+        """Send in the station's form, which is learned by trying. Raises `StationError`."""
+        attempts = list(forms)
         while True:
-            attempt = limit(units.pop(0))
+            form = attempts.pop(0)
+            attempt = limit(form)
             try:
                 await send(attempt)
             except StationError as err:
-                if not units or err.failure not in REFUSALS:
+                if not attempts or err.failure not in REFUSALS:
+                    raise
+                if attempts[0].relative and err.failure is not Failure.REFUSED:
                     raise
             else:
-                self.unit = attempt.unit
+                self.learned.unit = attempt.unit
+                if attempt.transaction_id is not None:
+                    self.learned.relative = form.relative
                 return attempt

@@ -1,25 +1,27 @@
 """The central system: accepts stations on its own port, or as requests handed in."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from datetime import datetime
-import errno
+from functools import partial
 from http import HTTPStatus
 import logging
-import re
 from typing import Any
-from urllib.parse import unquote
 
 from aiohttp import WSCloseCode, web
-from aiohttp.web_protocol import RequestHandler
 
 from ...core.model.station import StationInfo
 from ..base import SiteEvents
+from .certificates import CertificateFacts
 from .connection import Connection
+from .credentials import Credentials, Proof, SecurityProfile, Shown
 from .door import IDENTITY, Cause, Door, Knock, Refusal
+from .learned import Learned
 from .limits import Limiter
 from .link import Link, Timing
+from .listener import TlsProvider
+from .ports import Ports
 from .station import OcppStation
 from .version import Surroundings, Version
 from .versions import negotiated
@@ -29,18 +31,15 @@ DEFAULT_PORT = 9000
 # Until a station connects and says what it speaks.
 DEFAULT_PROTOCOL = "ocpp1.6"
 
-IDLE_S = 30
-SHUTDOWN_S = 5
-
-# The first byte of a TLS connection (RFC 8446 §5.1, ContentType handshake); no HTTP starts so.
-TLS_HANDSHAKE = b"\x16"
-
-_OWN_PATH = re.compile(r"/([^/]+)/?")
+# Where nothing tells when there is room again.
+RETRY_AFTER_S = 60
 
 STATUS_OF = {
     Cause.BAD_IDENTITY: HTTPStatus.NOT_FOUND,
     Cause.BAD_REQUEST: HTTPStatus.BAD_REQUEST,
+    Cause.CERTIFICATE: HTTPStatus.FORBIDDEN,
     Cause.DUPLICATE: HTTPStatus.CONFLICT,
+    Cause.INSECURE: HTTPStatus.FORBIDDEN,
     Cause.PASSWORD_MISSING: HTTPStatus.UNAUTHORIZED,
     Cause.SUBPROTOCOL: HTTPStatus.BAD_REQUEST,
     Cause.TOO_MANY: HTTPStatus.TOO_MANY_REQUESTS,
@@ -49,21 +48,13 @@ STATUS_OF = {
 }
 
 
-class PortInUseError(Exception):
-    """Another program listens on the port."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__(f"port {port} is in use")
-        self.port = port
-
-
 class CentralSystem:
     """Serves all stations of the site, and the strangers who want to become some.
 
     `on_pending` is told what a stranger is as soon as it told that itself, again at
     every connection. An identity becomes a station by `add_station`, also while it is
-    connected. `on_fallback_written` is told the fallback current that a station was
-    given for good, to be handed to `add_station` after a restart.
+    connected. `on_learned` is told what a station taught us, as plain data to be handed to
+    `add_station` after a restart.
     """
 
     def __init__(
@@ -72,14 +63,14 @@ class CentralSystem:
         *,
         now: Callable[[], datetime],
         on_pending: Callable[[StationInfo], None] | None = None,
-        on_fallback_written: Callable[[str, int], None] | None = None,
+        on_learned: Callable[[str, dict[str, Any]], None] | None = None,
         sample_interval_s: int = 10,
         fallback_current_a: int | None = None,
         timing: Timing | None = None,
         logger: logging.Logger | None = None,
     ) -> None:
         self._on_pending = on_pending
-        self._on_fallback_written = on_fallback_written
+        self._on_learned = on_learned
         self._fallback_current_a = fallback_current_a
         self._timing = timing or Timing()
         self._door = Door(now)
@@ -93,10 +84,10 @@ class CentralSystem:
         )
         self._loaded: set[str] = set()
         self._stopping = False
-        self._runner: web.ServerRunner | None = None
-        self._site: web.TCPSite | None = None
+        self._ports = Ports(self._door, self.handle, self._refuse)
         self._stations: dict[str, OcppStation] = {}
         self._connections: dict[str, Connection] = {}
+        self._proofs: dict[str, Proof] = {}
         self._arriving: set[str] = set()
         self._serving: set[asyncio.Task[Any]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -119,8 +110,19 @@ class CentralSystem:
         return self._door.knocks
 
     def subscribe_knocks(self, listener: Callable[[Knock], None]) -> Callable[[], None]:
-        """Call the listener at every knock; returns what ends that."""
+        """Call the listener at every knock; returns what ends that.
+
+        One with `Cause.EXPOSED` says that somebody reached us over the Internet without
+        encryption or without a password.
+        """
         return self._door.subscribe(listener)
+
+    def security_profile(self, identity: str) -> SecurityProfile | None:
+        """Return what a station that is connected proved, `None` where it is not."""
+        proof = self._proofs.get(identity)
+        if proof is None or identity not in self._stations:
+            return None
+        return self._door.profile_of(identity, proof)
 
     def add_station(
         self,
@@ -128,13 +130,22 @@ class CentralSystem:
         password_hash: str | None = None,
         evses: int = 1,
         *,
+        security_profile: int = SecurityProfile.NONE,
+        certificates: frozenset[str] | None = None,
         fallback_current_a: int | None = None,
-        fallback_written: int | None = None,
+        learned: Mapping[str, Any] | None = None,
     ) -> OcppStation:
         """Make an identity a station; if it is connected and waits, it comes in now.
 
-        For one that is a station already, the changes are taken over.
+        For one that is a station already, the changes are taken over; if what it proved is
+        not enough any more, it has to connect again. What the station has to show is said
+        at `Credentials`. Raises `ValueError` for a profile that it cannot fulfil.
         """
+        credentials = Credentials(
+            security_profile=SecurityProfile(security_profile),
+            password_hash=password_hash,
+            certificates=certificates,
+        )
         if fallback_current_a is None:
             fallback_current_a = self._fallback_current_a
         station = self._stations.get(identity)
@@ -143,25 +154,20 @@ class CentralSystem:
         if station is None:
             info = connection.info if connection else self.pending.get(identity)
             info = info or StationInfo(id=identity, protocol=DEFAULT_PROTOCOL)
-            limiter = Limiter(
-                self._around.now,
-                fallback_written=fallback_written,
-                on_fallback_written=self._fallback_listener(identity),
-            )
+            known = Learned.from_dict(learned or {})
+            if (told := self._on_learned) is not None:
+                known.on_change = partial(told, identity)
+            limiter = Limiter(self._around.now, known)
             station = OcppStation(info, self._around.events, limiter, self._around.logger)
             self._stations[identity] = station
         station.limiter.fallback_current_a = fallback_current_a
         station.expect_evses(evses)
-        to_log_in = self._door.admit(identity, password_hash)
-        if connection and to_log_in:
+        self._door.admit(identity, credentials)
+        if connection and not credentials.accepts(self._proofs[identity]):
             self._spawn(connection.link.close(WSCloseCode.SERVICE_RESTART, "please log in"))
         elif connection and is_new:
             connection.adopt(station)
         return station
-
-    def _fallback_listener(self, identity: str) -> Callable[[int], None] | None:
-        told = self._on_fallback_written
-        return None if told is None else lambda current_a: told(identity, current_a)
 
     async def remove_station(self, identity: str) -> None:
         """Forget a station; when it comes again it is a stranger."""
@@ -180,32 +186,44 @@ class CentralSystem:
             if self._on_pending is not None:
                 self._on_pending(info)
 
-    # The own port
+    # The own ports
 
     @property
     def port(self) -> int | None:
-        """The own port that is listened on, `None` while there is none."""
-        return self._site.port if self._site is not None else None
+        """The own port without TLS that is listened on, `None` while there is none."""
+        return self._ports.plain
 
-    async def start(self, host: str | None = None, port: int = DEFAULT_PORT) -> None:
-        """Listen on an own port as well. Raises `PortInUseError`."""
+    @property
+    def tls_port(self) -> int | None:
+        """The own port with TLS that is listened on, `None` while there is none."""
+        return self._ports.tls
+
+    async def start(
+        self,
+        host: str | None = None,
+        port: int | None = DEFAULT_PORT,
+        *,
+        tls_port: int | None = None,
+        tls: TlsProvider | None = None,
+    ) -> None:
+        """Listen on own ports as well; one that is `None` stays closed.
+
+        The port with TLS needs `tls`. It is asked at every connection (`tls.server_context`
+        makes what it gives), so a new certificate needs no restart. Raises `PortInUseError`
+        and `OSError`; then no port is open.
+        """
         self._stopping = False
-        runner = web.ServerRunner(
-            _Server(self._handle_own, self._note_tls), shutdown_timeout=SHUTDOWN_S
-        )
-        await runner.setup()
-        site = web.TCPSite(runner, host, port)
         try:
-            await site.start()
-        except OSError as err:
-            await runner.cleanup()
-            if err.errno == errno.EADDRINUSE:
-                raise PortInUseError(port) from None
+            if port is not None:
+                await self._ports.open_plain(host, port)
+            if tls_port is not None and tls is not None:
+                await self._ports.open_tls(host, tls_port, tls)
+        except BaseException:
+            await self._ports.close()
             raise
-        self._runner, self._site = runner, site
 
     async def stop(self) -> None:
-        """Say goodbye to all stations and close the own port; leaves nothing behind."""
+        """Say goodbye to all stations and close the own ports; leaves nothing behind."""
         self._stopping = True
         connections = tuple(self._connections.values())
         await asyncio.gather(
@@ -214,47 +232,40 @@ class CentralSystem:
         if self._serving:
             await asyncio.wait(self._serving)
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        runner, self._runner, self._site = self._runner, None, None
-        if runner is not None:
-            await runner.cleanup()
-
-    async def _handle_own(self, request: web.BaseRequest) -> web.StreamResponse:
-        match = _OWN_PATH.fullmatch(request.rel_url.raw_path)
-        if match is None:
-            path = request.rel_url.raw_path + ("?…" if request.rel_url.raw_query_string else "")
-            return self._refuse(request, None, Refusal(Cause.WRONG_PATH, path))
-        return await self.handle(request, unquote(match[1], errors="replace"))
-
-    def _note_tls(self, address: str) -> None:
-        self._door.note(address, None, Cause.TLS, "TLS on a port without TLS: use ws://")
+        await self._ports.close()
 
     # Requests
 
-    async def handle(self, request: web.BaseRequest, identity: str) -> web.StreamResponse:
-        """Serve a request that came for this identity, until its connection ends."""
+    async def handle(
+        self,
+        request: web.BaseRequest,
+        identity: str,
+        certificate: CertificateFacts | None = None,
+    ) -> web.StreamResponse:
+        """Serve a request that came for this identity, until its connection ends.
+
+        `certificate` is the client's, where TLS was told whom to trust for stations.
+        """
         if self._stopping:
             return _gone()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine runs in a task
         self._serving.add(task)
         try:
-            return await self._knock(request, identity)
+            return await self._knock(request, identity, certificate)
         finally:
             self._serving.discard(task)
 
-    async def _knock(self, request: web.BaseRequest, identity: str) -> web.StreamResponse:
+    async def _knock(
+        self, request: web.BaseRequest, identity: str, certificate: CertificateFacts | None
+    ) -> web.StreamResponse:
         """Let a station in that proves to be one, or say why not."""
         version = negotiated(request.headers.get("Sec-WebSocket-Protocol"))
         link = Link(request, "" if version is None else version.subprotocol, self._timing)
         refusal = self._refusal_of(request, identity, link, version)
-        if refusal is None:
-            refusal = await self._door.judge(
-                identity, link.address, request.headers.get("Authorization")
-            )
-        if refusal is None and identity in self._arriving:
-            refusal = Refusal(Cause.DUPLICATE, "another attempt is under way")
-        if refusal is not None:
-            return self._refuse(request, identity, refusal)
+        proof = refusal or await self._judge(request, identity, certificate)
+        if isinstance(proof, Refusal):
+            return self._refuse(request, identity, proof)
         assert version is not None  # noqa: S101 - without one it was refused
         self._arriving.add(identity)
         try:
@@ -263,8 +274,8 @@ class CentralSystem:
                 return self._refuse(request, identity, Refusal(Cause.DUPLICATE))
         finally:
             self._arriving.discard(identity)
-        if self._stopping:
-            # It began while the password was checked or room was made.
+        if self._stopping or not self._door.accepts(identity, proof):
+            # It began, or more is asked for, since the password was checked and room was made.
             return _gone()
         station = self._stations.get(identity)
         info = StationInfo(id=identity, protocol=version.subprotocol, address=link.address)
@@ -274,12 +285,28 @@ class CentralSystem:
             info = self.pending[identity]
         connection = Connection(info, link, version, self._around, station)
         self._connections[identity] = connection
+        self._proofs[identity] = proof
         try:
             return await self._serve(connection, station)
         finally:
-            del self._connections[identity]
+            del self._connections[identity], self._proofs[identity]
             connection.finished.set()
             self._door.leave(identity)
+
+    async def _judge(
+        self, request: web.BaseRequest, identity: str, certificate: CertificateFacts | None
+    ) -> Proof | Refusal:
+        shown = Shown(
+            address=request.remote or "unknown",
+            # No header says so, only the socket, or a proxy that Home Assistant is told to trust.
+            is_encrypted=request.secure,
+            certificate=certificate,
+            authorization=request.headers.get("Authorization"),
+        )
+        proof = await self._door.judge(identity, shown)
+        if identity in self._arriving and isinstance(proof, Proof):
+            return Refusal(Cause.DUPLICATE, "another attempt is under way")
+        return proof
 
     async def _serve(
         self, connection: Connection, station: OcppStation | None
@@ -291,7 +318,9 @@ class CentralSystem:
         except ConnectionError:
             return web.Response(status=HTTPStatus.BAD_REQUEST)
         cause = Cause.PENDING if station is None else Cause.CONNECTED
-        self._door.note(link.address, identity, cause)
+        self._door.note(
+            link.address, identity, cause, security_profile=self.security_profile(identity)
+        )
         try:
             await connection.serve()
         finally:
@@ -311,10 +340,11 @@ class CentralSystem:
         await connection.finished.wait()
         return True
 
-    @staticmethod
     def _refusal_of(
-        request: web.BaseRequest, identity: str, link: Link, version: Version | None
+        self, request: web.BaseRequest, identity: str, link: Link, version: Version | None
     ) -> Refusal | None:
+        if (haste := self._door.refuse_haste(link.address, identity)) is not None:
+            return haste
         if not IDENTITY.fullmatch(identity):
             return Refusal(Cause.BAD_IDENTITY)
         if version is None:
@@ -333,7 +363,7 @@ class CentralSystem:
         if status is HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = 'Basic realm="OCPP"'
         elif status is HTTPStatus.TOO_MANY_REQUESTS:
-            headers["Retry-After"] = "60"
+            headers["Retry-After"] = str(refusal.retry_after_s or RETRY_AFTER_S)
         return web.Response(status=status, text=f"{refusal.cause}\n", headers=headers)
 
     async def _load(self, version: Version) -> None:
@@ -350,41 +380,3 @@ class CentralSystem:
 
 def _gone() -> web.Response:
     return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
-
-
-class _Server(web.Server):
-    """A low-level server that notices clients who speak TLS to it."""
-
-    def __init__(
-        self,
-        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
-        on_tls: Callable[[str], None],
-    ) -> None:
-        super().__init__(handler)
-        self._on_tls = on_tls
-
-    def __call__(self) -> RequestHandler:
-        return _TlsAwareHandler(self, self._on_tls)
-
-
-class _TlsAwareHandler(RequestHandler):
-    __slots__ = ("_first", "_on_tls")
-
-    def __init__(self, server: _Server, on_tls: Callable[[str], None]) -> None:
-        super().__init__(
-            server,
-            loop=asyncio.get_running_loop(),
-            access_log=None,  # type: ignore[arg-type] # it takes None, as its own tests show
-            keepalive_timeout=IDLE_S,
-        )
-        self._on_tls = on_tls
-        self._first = True
-
-    def data_received(self, data: bytes) -> None:
-        if self._first and data[:1] == TLS_HANDSHAKE:
-            address = self.peername[0] if isinstance(self.peername, tuple) else "unknown"
-            self._on_tls(address)
-            self.force_close()
-            return
-        self._first = False
-        super().data_received(data)

@@ -22,6 +22,7 @@ from ..base import (
     StationError,
 )
 from .limits import Limiter
+from .quirks import quirks_of
 
 MAX_EVSES = 64
 
@@ -55,8 +56,7 @@ class Line(Protocol):
 class OcppStation:
     """Implements the ports by whatever line there is, and keeps what was learned.
 
-    `lacks` holds the capabilities that the station turned out not to have, `tries` how often
-    it was told a setting, `settled_measurands` what it takes of the wanted ones,
+    `learned` is what survives a restart of this program, `quirks` what is known of its model,
     `transactions` the id of the running transaction of each EVSE, `starts` when the latest
     transactions started and their ids, `fault` what it says about itself as a whole, and
     `notes` what was odd about its messages, and how often.
@@ -70,10 +70,9 @@ class OcppStation:
         logger: logging.Logger,
     ) -> None:
         self.limiter = limiter
+        self.learned = limiter.learned
+        self.quirks = quirks_of(info)
         self.transactions: dict[int, int] = {}
-        self.lacks: set[type] = set()
-        self.tries: Counter[tuple[str, str]] = Counter()
-        self.settled_measurands: str | None = None
         self.starts: dict[tuple[int, str, int], tuple[Moment, int | None]] = {}
         self.fault: str | None = None
         self.notes: Counter[str] = Counter()
@@ -81,6 +80,16 @@ class OcppStation:
         self._events = events
         self.logger = logger
         self._line: Line | None = None
+
+    @property
+    def lacks(self) -> set[type]:
+        """The capabilities that the station turned out not to have."""
+        return self.learned.lacks
+
+    @property
+    def tries(self) -> Counter[tuple[str, str]]:
+        """How often it was told a setting."""
+        return self.learned.tries
 
     @property
     def info(self) -> StationInfo:
@@ -152,11 +161,11 @@ class OcppStation:
 
     def introduce(self, info: StationInfo) -> None:
         """Take note of what the station told about itself."""
-        if self._info.firmware not in (None, info.firmware):
-            self.lacks.clear()
-            self.tries.clear()
-            self.settled_measurands = None
+        if self.learned.meet(info.firmware):
             self.limiter.replaced()
+        self.quirks = quirks_of(info)
+        for quirk in self.quirks:
+            self.learned.unit = quirk.unit or self.learned.unit
         if info != self._info:
             self._info = info
             self._changed()

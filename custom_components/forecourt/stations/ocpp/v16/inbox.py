@@ -97,6 +97,7 @@ class Inbox:
         self._station.starts[told] = when, answer.transaction_id
         self._station.transactions[evse.number] = answer.transaction_id
         self._station.limiter.phases.pop(evse.number, None)
+        self._station.limiter.began_at[evse.number] = when.at
         return {
             "transactionId": answer.transaction_id,
             "idTagInfo": id_tag_info(answer.authorization),

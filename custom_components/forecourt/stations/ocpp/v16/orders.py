@@ -104,7 +104,7 @@ class Orders:
 
     async def release(self) -> None:
         """Clear the fallback, so that the station is not left with it."""
-        if self._station.limiter.fallback_written is None:
+        if self._station.learned.fallback_written is None:
             return
         try:
             for profile_id in fallback_ids(self._station.info.evses):

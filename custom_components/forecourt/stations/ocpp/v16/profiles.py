@@ -32,17 +32,22 @@ def charging_profile(limit: Limit) -> Payload:
             "chargingProfileKind": "Relative",
         }
     else:
-        # "Relative" would count from the start of the transaction and could not be renewed.
-        schedule |= {
-            "startSchedule": time_text(limit.at - CLOCK_SLACK),
-            "duration": int((limit.duration + CLOCK_SLACK).total_seconds()),
-        }
         profile |= {
             "chargingProfileId": LIMIT_ID + limit.evse,
             "transactionId": limit.transaction_id,
             "chargingProfilePurpose": "TxProfile",
-            "chargingProfileKind": "Absolute",
         }
+        if limit.began_at is None:
+            profile["chargingProfileKind"] = "Absolute"
+            schedule |= {
+                "startSchedule": time_text(limit.at - CLOCK_SLACK),
+                "duration": int((limit.duration + CLOCK_SLACK).total_seconds()),
+            }
+        else:
+            # It counts from the start of the transaction, so each renewal lasts longer.
+            profile["chargingProfileKind"] = "Relative"
+            lasts = limit.at - limit.began_at + limit.duration
+            schedule["duration"] = int(lasts.total_seconds())
     return {"connectorId": limit.evse, "csChargingProfiles": profile}
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from ...base import CanRefresh, Failure, StationError
 from ..asker import Asker
-from ..limits import RateUnit
+from ..learned import RateUnit
 from ..schema import Payload
 from ..station import MAX_EVSES, OcppStation
 
@@ -81,14 +81,14 @@ class Setup:
         if RATE_UNITS in settings:
             match {unit.lower() for unit in _items(settings[RATE_UNITS])}:
                 case units if units & {"current", "a"} and not units & {"power", "w"}:
-                    station.limiter.unit = RateUnit.AMPERE
+                    station.learned.unit = RateUnit.AMPERE
                 case units if units & {"power", "w"} and not units & {"current", "a"}:
-                    station.limiter.unit = RateUnit.WATT
+                    station.learned.unit = RateUnit.WATT
 
     async def _want_measurands(self, settings: dict[str, Setting]) -> None:
         """Have the meter values that are needed, as far as the station can give them."""
         setting = settings.get(SAMPLED_DATA)
-        if setting is None or setting.value == self._station.settled_measurands:
+        if setting is None or setting.value == self._station.learned.settled_measurands:
             return
         if set(NEEDED) <= {_measurand(item) for item in _items(setting)}:
             return
@@ -98,7 +98,7 @@ class Setup:
         # Trying has left it at the last one taken: all of them, or else the register.
         for value in (",".join(taken), *taken[:1]):
             if await self._want(settings, SAMPLED_DATA, value):
-                self._station.settled_measurands = value
+                self._station.learned.settled_measurands = value
                 return
 
     async def _want(self, settings: dict[str, Setting], key: str, value: str) -> bool:
@@ -108,7 +108,7 @@ class Setup:
             return False
         if setting.value == value:
             return True
-        tries = self._station.tries
+        tries = self._station.learned.tries
         if tries[key, value] >= MAX_TRIES:
             return False
         # Counted before, not after: a station may crash on it, or take it and not keep it.
