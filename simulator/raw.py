@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from aiohttp import WSMsgType
 
-from .connect import Socket
+from .connect import Socket, Tls
 from .frames import encode
 
 
@@ -24,12 +24,14 @@ class RawClient:
         *,
         password: str | bytes | None = None,
         subprotocols: tuple[str, ...] = ("ocpp1.6",),
+        tls: Tls | None = None,
     ) -> None:
-        """Note where to connect to: `<url>/<identity>`."""
+        """Note where to connect to: `<url>/<identity>`; `tls` is for wss://."""
         self._url = url
         self._identity = identity
         self._password = password
         self._subprotocols = subprotocols
+        self._tls = tls
         self._socket: Socket | None = None
         self._numbers = itertools.count(1)
         self._backlog: list[Any] = []
@@ -39,7 +41,11 @@ class RawClient:
     async def connect(self) -> None:
         """Connect; errors as aiohttp's `ws_connect`."""
         self._socket = await Socket.open(
-            self._url, self._identity, self._password, subprotocols=self._subprotocols
+            self._url,
+            self._identity,
+            self._password,
+            subprotocols=self._subprotocols,
+            tls=self._tls,
         )
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 from ..frames import LinkDownError, NoAnswerError, RpcError
@@ -13,7 +13,8 @@ from .internals import Internals
 
 type TapResult = Literal["started", "stopped", "waiting", "cancelled", "refused", "busy", "ignored"]
 """What a tap led to: a transaction, its end, waiting for the plug, taking that back, a card that is
-not allowed, all connectors in use by others, or nothing at all (no power, out of service)."""
+not allowed, all connectors in use by others or kept for them, or nothing at all (no power, out of
+service)."""
 
 
 class CardReader:
@@ -53,7 +54,7 @@ class CardReader:
             self._in.books.card_refused(card, info["status"])
             return "refused"
         parent = info.get("parentIdTag")
-        chosen = _choose(among)
+        chosen = choose(among, card, parent)
         if chosen is None:
             return self._stop_as_family(among, card, parent)
         chosen.allow(card, parent, None)
@@ -65,7 +66,8 @@ class CardReader:
         known = self._in.local_auth.known(
             card,
             self._in.time.now(),
-            use_list=self._in.config.local_list and settings.flag("LocalAuthListEnabled"),
+            use_list=self._in.config.supports("LocalAuthListManagement")
+            and settings.flag("LocalAuthListEnabled"),
             use_cache=settings.flag("AuthorizationCacheEnabled"),
         )
         accepted = known is not None and known["status"] == "Accepted"
@@ -99,14 +101,19 @@ class CardReader:
             ):
                 one.stop("Local", id_tag=card)
                 return "stopped"
-        return "busy" if any(one.transaction is not None for one in among) else "ignored"
+        taken = (one.transaction is not None or one.status == "Reserved" for one in among)
+        return "busy" if any(taken) else "ignored"
 
 
-def _choose(among: list[Connector]) -> Connector | None:
-    """Find the connector that a card is meant for: one with a waiting car, else a free one."""
-    usable = [one for one in among if one.usable and one.grant is None]
+def choose(among: Iterable[Connector], card: str, parent: str | None) -> Connector | None:
+    """Find the connector that a card is meant for.
+
+    One that is reserved for it, else one with a waiting car, else a free one.
+    """
+    usable = [one for one in among if one.usable_for(card, parent) and one.grant is None]
+    reserved = [one for one in usable if one.reserved]
     waiting = [one for one in usable if one.evse.car is not None]
-    return next(iter(waiting or usable), None)
+    return next(iter(reserved or waiting or usable), None)
 
 
 def _same(one: str, other: str) -> bool:

@@ -6,6 +6,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..connect import Tls
+
+FEATURE_PROFILES = (
+    "Core",
+    "FirmwareManagement",
+    "LocalAuthListManagement",
+    "Reservation",
+    "RemoteTrigger",
+    "SmartCharging",
+)
+"""All that OCPP 1.6 §3.3 knows."""
+TRIGGERS = (
+    "BootNotification",
+    "DiagnosticsStatusNotification",
+    "FirmwareStatusNotification",
+    "Heartbeat",
+    "LogStatusNotification",
+    "MeterValues",
+    "SignChargePointCertificate",
+    "StatusNotification",
+)
+"""All that TriggerMessage and ExtendedTriggerMessage know."""
+
 
 @dataclass(frozen=True, slots=True)
 class StationConfig:
@@ -20,6 +43,12 @@ class StationConfig:
     """Empty: the identity."""
     firmware: str = "1.0.0"
     password: str | bytes | None = None
+    subprotocols: tuple[str, ...] = ("ocpp1.6",)
+    """What is offered; some clients offer none and talk nevertheless, some offer several."""
+    tls: Tls | None = None
+    """Roots, own certificate and key for wss://; None: what the machine trusts."""
+    secure_url: str | None = None
+    """Where the server listens with TLS; a higher SecurityProfile makes the station go there."""
 
     phases: int = 3
     max_current_a: float = 16.0
@@ -34,10 +63,14 @@ class StationConfig:
     """Configuration keys that differ from the defaults, e.g. {"MeterValueSampleInterval": "1"}."""
     rate_units: tuple[Literal["A", "W"], ...] = ("A", "W")
     """Units in which charging profiles are taken; many stations know only one."""
-    smart_charging: bool = True
+    feature_profiles: tuple[str, ...] = FEATURE_PROFILES
+    """What the firmware can do; the calls of the other profiles are NotSupported."""
+    security_extensions: bool = True
+    """Whether the messages and keys of the security whitepaper are known."""
+    security_events: bool = False
+    """Whether every start and reset is reported with a SecurityEventNotification."""
     relative_from: Literal["transaction", "receipt"] = "transaction"
     """What a Relative profile counts from; the standard leaves the moment to the station."""
-    local_list: bool = True
     tethered: bool = False
     """A fixed cable has no lock: UnlockConnector is NotSupported."""
     unlock_works: bool = True
@@ -57,12 +90,42 @@ class StationConfig:
     """Else the clock stands at 1970 after each power-up until the server sets it."""
     boot_on_reconnect: bool = False
     """Some stations announce a boot whenever the connection was lost; the standard does not."""
-    message_ids: Literal["uuid", "counter"] = "uuid"
-    """`counter` begins at 1 at each connection, as some stacks do."""
+    message_ids: Literal["uuid", "counter", "boot_counter"] = "uuid"
+    """`counter` begins at 1 at each connection, `boot_counter` at each boot, as some stacks do."""
     unknown_transaction_id: int = -1
     """Stands in a StopTransaction whose StartTransaction had to be given up."""
     authorization_key_hex: bool = True
     """Whether an AuthorizationKey of hexadecimal digits is decoded before it is used."""
+
+    ignores_limits: bool = False
+    """Accepts charging profiles, and charges as if there were none."""
+    stops_at_zero: bool = False
+    """Ends the transaction at a limit of 0 instead of pausing."""
+    composite: Literal["ok", "none", "minus_one", "wrong"] = "ok"
+    """GetCompositeSchedule: NotImplemented, -1 where no profile speaks, or blind to profiles."""
+    max_measurands: int | None = None
+    """Longer lists of measurands are Rejected; 1: takes them only one by one."""
+    session_relative_meter: bool = False
+    """The register in MeterValues counts from the start of the transaction."""
+    refuses_remote_start: bool = False
+    """RemoteStartTransaction is always Rejected."""
+    triggers: tuple[str, ...] = TRIGGERS
+    """Messages that may be triggered; the others are NotImplemented."""
+    forgets_settings: tuple[str, ...] = ()
+    """Configuration keys whose change is Accepted and not kept."""
+    reboots_on_change: tuple[str, ...] = ()
+    """Configuration keys whose change is RebootRequired, followed by a reboot without being asked.
+    """
+    strict_local_list: bool = False
+    """SendLocalList is a FormationViolation unless listVersion, localAuthorizationList and
+    updateType come in this order."""
+    compact_json_only: bool = False
+    """Cannot read frames with a blank outside of strings: they get no answer."""
+    upload_works: bool = True
+    """Whether diagnostics and logs can be uploaded. Nothing really is."""
+    firmware_update: Literal["ok", "download_fails", "bad_signature", "installation_fails"] = "ok"
+    """How a firmware update ends. Nothing is really downloaded."""
+
     validate: bool = True
     """Whether every frame is checked against the schemas; turn it off only to measure speed."""
 
@@ -76,9 +139,15 @@ class StationConfig:
     """Wait for the next BootNotification when the server gives no interval."""
     reboot_s: float = 0.5
     """How long a reboot takes."""
+    step_s: float = 0.5
+    """How long an upload takes, and each step of a firmware update."""
     reset_flush_s: float = 2.0
     """How long a soft reset waits for its StopTransactions to be delivered."""
     ping_s: float | None = None
     """Interval of WebSocket pings sent by the station; WebSocketPingInterval goes before it."""
     seed: int | None = None
     """For the jitter."""
+
+    def supports(self, profile: str) -> bool:
+        """Whether a feature profile is among those of the firmware."""
+        return profile in self.feature_profiles

@@ -1,6 +1,6 @@
 """How a station comes to a server that has accepted it, and comes back after losing it.
 
-Dialling with back-off, Basic auth and subprotocol; BootNotification until it is accepted; then
+Dialling with back-off and subprotocol; BootNotification until it is accepted; then
 three streams side by side: statuses, heartbeats and transaction messages (OCPP 1.6 §4.2, §4.6).
 """
 
@@ -16,9 +16,10 @@ from aiohttp import ClientError
 
 from ..clock import parse_time
 from ..connect import Socket
-from ..frames import LinkDownError, NoAnswerError, RpcError
+from ..frames import LinkDownError, NoAnswerError, Payload, RpcError
 from ..rpc import Handler, Link
 from .internals import Internals
+from .security import Address
 from .statuses import Statuses
 
 
@@ -28,15 +29,19 @@ class Connection:
     def __init__(
         self,
         internals: Internals,
-        url: str,
+        address: Callable[[int], Address],
         handler: Handler,
         statuses: Statuses,
         on_ready: Callable[[], None],
     ) -> None:
-        """`handler` answers the server's calls, `on_ready` is called whenever the way is free."""
+        """Make a way that is not yet gone.
+
+        `address` returns where to dial after so many failures, `handler` answers the server's
+        calls, `on_ready` is called whenever the way is free.
+        """
         self._in = internals
         self._config = internals.config
-        self._url = url
+        self._address = address
         self._handler = handler
         self._statuses = statuses
         self._on_ready = on_ready
@@ -48,7 +53,9 @@ class Connection:
         self._wait_s = self._config.reconnect_s
         self._boot_now = asyncio.Event()
         self._next_heartbeat = 0.0
-        self.password = self._config.password
+        self._failures = 0
+        self._numbers = itertools.count(1)
+        self._accepted = asyncio.Event()
         self.registration: str | None = None
         """The server's last word on BootNotification; None since power-up."""
         self.link: Link | None = None
@@ -64,9 +71,23 @@ class Connection:
             raise LinkDownError("connection lost")
         return self.link
 
+    async def tell(self, action: str, payload: Payload) -> None:
+        """Send a call now or when the server next accepts the station, until it has heard it."""
+        while True:
+            await self._accepted.wait()
+            try:
+                await self.own_link().call(action, payload)
+            except LinkDownError:
+                await self._in.clock.sleep(self._config.tick_s)
+            except (RpcError, NoAnswerError) as err:
+                self._in.books.note("not_told", action=action, why=str(err))
+                return
+            else:
+                return
+
     async def drop(self, *, reset: bool = False) -> None:
         """Tear the connection away without a close."""
-        self.link = self.ready_link = None
+        self._lose_link()
         if self._socket is not None:
             await self._socket.drop(reset=reset)
 
@@ -87,6 +108,8 @@ class Connection:
     def power_up(self) -> None:
         """Forget the registration, and dial only when the reboot is over."""
         self.registration = None
+        self._accepted.clear()
+        self._numbers = itertools.count(1)
         self._not_before = self._in.clock.now() + self._config.reboot_s
 
     async def boot_again(self) -> None:
@@ -115,14 +138,18 @@ class Connection:
     async def _dial_and_talk(self) -> None:
         """Talk until the connection ends."""
         try:
+            address = self._address(self._failures)
             socket = await Socket.open(
-                self._url,
+                address.url,
                 self._config.identity,
-                self.password,
+                address.password,
+                subprotocols=self._config.subprotocols,
+                tls=address.tls,
                 autoping=False,
                 timeout_s=self._config.call_timeout_s,
             )
         except (ClientError, OSError) as err:  # TimeoutError is an OSError
+            self._failures += 1
             self.last_error = f"{type(err).__name__}: {err}"
             self._in.books.note("not_connected", why=self.last_error)
             return
@@ -130,7 +157,7 @@ class Connection:
             self._in.books.note("connected", subprotocol=socket.ws.protocol)
             if not self._network.is_set():  # it went while dialling
                 return
-            if socket.ws.protocol != "ocpp1.6":
+            if self._config.subprotocols and socket.ws.protocol != "ocpp1.6":
                 self._in.books.violation("wrong_subprotocol", str(socket.ws.protocol))
                 await socket.close(1002)
                 return
@@ -140,16 +167,18 @@ class Connection:
             self._in.books.note("disconnected", code=socket.ws.close_code)
 
     async def _talk(self, socket: Socket) -> None:
-        numbers = itertools.count(1)
-        counted = self._config.message_ids == "counter"
+        if self._config.message_ids == "counter":
+            self._numbers = itertools.count(1)
         link = Link(
             socket.ws,
             self._handler,
             self._in.books.violation,
             call_timeout_s=self._config.call_timeout_s,
-            next_id=lambda: str(next(numbers)) if counted else str(uuid.uuid4()),
+            next_id=self._next_id,
             validate=self._config.validate,
+            compact_only=self._config.compact_json_only,
         )
+        self._failures = 0
         self._socket, self.link, self.last_error = socket, link, None
         try:
             async with asyncio.TaskGroup() as group:
@@ -163,7 +192,15 @@ class Connection:
         except* LinkDownError:
             pass
         finally:
-            self._socket = self.link = self.ready_link = None
+            self._socket = None
+            self._lose_link()
+
+    def _lose_link(self) -> None:
+        self.link = self.ready_link = None
+        self._accepted.clear()
+
+    def _next_id(self) -> str:
+        return str(uuid.uuid4() if self._config.message_ids == "uuid" else next(self._numbers))
 
     async def _session(self, link: Link) -> None:
         if self.registration != "Accepted" or self._config.boot_on_reconnect:
@@ -171,6 +208,7 @@ class Connection:
             self._statuses.forget()
         settings = self._in.settings
         self.ready_link = link
+        self._accepted.set()
         self._wait_s = self._config.reconnect_s
         self._next_heartbeat = self._in.clock.now() + settings.number("HeartbeatInterval")
         self._on_ready()
@@ -231,7 +269,7 @@ class Connection:
                 "chargePointVendor": config.vendor[:20],
                 "chargePointModel": config.model[:20],
                 "chargePointSerialNumber": (config.serial or config.identity)[:25],
-                "firmwareVersion": config.firmware[:50],
+                "firmwareVersion": self._in.firmware[:50],
             },
         )
         self.registration = answer["status"]

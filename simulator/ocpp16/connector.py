@@ -31,6 +31,7 @@ class Connector:
             register_wh=config.register_wh,
         )
         self.readings = Readings(internals, number, self.evse, lambda: self.transaction)
+        self.readings.faults.session_relative = config.session_relative_meter
         self.transaction: Transaction | None = None
         self.grant: Grant | None = None
         self.operative = True
@@ -49,13 +50,13 @@ class Connector:
             return "Faulted"
         if self.transaction is not None:
             return self._status_of_transaction()
-        if not self.operative:
+        if not self.operative or self._in.installing:
             return "Unavailable"
         if self.finished:
             return "Finishing"
-        if self.evse.car is not None:
-            return "Preparing"
-        return "Available" if self.grant is None else "Preparing"
+        if self.grant is None and self.reserved:
+            return "Reserved"
+        return "Available" if self.grant is None and self.evse.car is None else "Preparing"
 
     @property
     def info(self) -> str | None:
@@ -83,9 +84,18 @@ class Connector:
     def usable(self) -> bool:
         """Whether a transaction may begin here."""
         blocked = self.finished and self._in.config.finishing_blocks
-        return (
-            self.operative and self.error_code == "NoError" and not self.transaction and not blocked
-        )
+        works = self.operative and self.error_code == "NoError" and not self._in.installing
+        return works and not self.transaction and not blocked
+
+    @property
+    def reserved(self) -> bool:
+        """Whether it is kept for somebody."""
+        return self._in.reservations.on(self.number) is not None
+
+    def usable_for(self, id_tag: str, parent_id_tag: str | None) -> bool:
+        """Whether a transaction may begin here, and nothing is kept for somebody else."""
+        kept = self._in.reservations.blocks(self.number, id_tag, parent_id_tag)
+        return self.usable and not kept
 
     def plug(self, car: Car) -> None:
         """Plug a car in; ValueError if there is one."""
@@ -99,7 +109,7 @@ class Connector:
         tag = self._in.config.autostart_tag
         if self.grant is not None and self.usable:
             self.start(self.grant.id_tag, self.grant.parent_id_tag, self.grant.profile)
-        elif tag is not None and self.usable:
+        elif tag is not None and self.usable_for(tag, None):
             self.start(tag, None, None)
 
     def unplug(self) -> Car:
@@ -137,15 +147,19 @@ class Connector:
             record, id_tag, parent_id_tag, now, register, self._in.clock.now() + interval
         )
         self.transaction = running
+        payload: Payload = {
+            "connectorId": self.number,
+            "idTag": id_tag,
+            "meterStart": register,
+            "timestamp": record.started,
+        }
+        reservation_id = self._in.reservations.use(self.number, id_tag, parent_id_tag)
+        if reservation_id is not None:
+            payload["reservationId"] = reservation_id
         self._in.outbox.put(
             Message(
                 "StartTransaction",
-                {
-                    "connectorId": self.number,
-                    "idTag": id_tag,
-                    "meterStart": register,
-                    "timestamp": record.started,
-                },
+                payload,
                 answered=lambda answer: self._start_answered(running, answer),
             )
         )
@@ -219,6 +233,7 @@ class Connector:
         self.becomes_inoperative = False
         if not operative:
             self.grant = None
+            self._in.reservations.drop(self.number)
         self.evse.available = operative
         self._in.changed()
 
@@ -227,6 +242,8 @@ class Connector:
         self._in.advance()
         self.error_code = error_code
         self.evse.faulted = error_code != "NoError"
+        if self.evse.faulted:
+            self._in.reservations.drop(self.number)
         self._in.changed()
 
     def power_up(self) -> None:

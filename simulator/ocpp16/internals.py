@@ -15,6 +15,7 @@ from .config import StationConfig
 from .outbox import Outbox
 from .profile import Profile
 from .profiles import Profiles
+from .reservations import Reservations
 from .settings import Settings
 
 
@@ -30,14 +31,23 @@ class Internals:
     outbox: Outbox
     profiles: Profiles
     local_auth: LocalAuth
+    reservations: Reservations
     advance: Callable[[], None]
     """Brings the plant up to now."""
     changed: Callable[[], None]
     """Applies limits and reports statuses after something has happened."""
     warn: Callable[[str], None]
     """Tells the server of an error of the station that does not stop it."""
+    firmware: str
+    """The version that the next BootNotification names."""
+    installing: bool = False
+    """Firmware is being installed: nobody may begin."""
     lose_readings: int = 0
     """So many MeterValues to come get lost."""
+
+    def profile(self, connector: int, payload: dict[str, Any]) -> Profile:
+        """Read a csChargingProfiles that has come now; ProfileError if it makes no sense."""
+        return Profile.parse(connector, payload, self.time.now(), self.config.relative_from)
 
 
 @dataclass(slots=True)
@@ -57,7 +67,8 @@ class Transaction:
     @property
     def transaction_id(self) -> int | None:
         """The server's id; None until it has answered."""
-        return self.record.transaction_id
+        known = self.record.transaction_id
+        return known if isinstance(known, int) else None
 
 
 @dataclass(slots=True)

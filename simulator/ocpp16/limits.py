@@ -16,11 +16,16 @@ def apply_limits(internals: Internals, connectors: Mapping[int, Connector]) -> N
     now = internals.time.now()
     limits: dict[int, float] = {}
     for number, one in connectors.items():
-        limit = internals.profiles.limit(number, now, one.charge) or Limit(config.max_current_a)
+        said = None
+        if not config.ignores_limits:
+            said = internals.profiles.limit(number, now, one.charge)
+        limit = said or Limit(config.max_current_a)
         limits[number] = 0.0 if one.suspended else min(limit.amps, config.max_current_a)
         if config.phase_switching:
             one.evse.phases_offered = limit.phases or config.phases
-    cap = internals.profiles.cap(now)
+        if limit.amps == 0 and config.stops_at_zero:
+            one.stop("Other")
+    cap = None if config.ignores_limits else internals.profiles.cap(now)
     budgets = [amps for amps in (cap, config.feed_current_a) if amps is not None]
     if budgets:
         charging = [one for one in connectors.values() if one.transaction is not None]

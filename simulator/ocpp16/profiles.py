@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from ..clock import wire_time
 from .profile import DEFAULT_PURPOSE, MAX_PURPOSE, TX_PURPOSE, Charge, Period, Profile, ProfileError
@@ -123,9 +123,19 @@ class Profiles:
         return None if limit is None else limit.amps
 
     def composite(
-        self, connector: int, now: datetime, duration_s: int, unit: str, charge: Charge | None
+        self,
+        connector: int,
+        now: datetime,
+        duration_s: int,
+        unit: str,
+        charge: Charge | None,
+        *,
+        manner: Literal["ok", "minus_one", "wrong"] = "ok",
     ) -> dict[str, Any]:
-        """Return the chargingSchedule of a GetCompositeSchedule.conf (§5.7)."""
+        """Return the chargingSchedule of a GetCompositeSchedule.conf (§5.7).
+
+        `minus_one`: a limit of -1 where no profile speaks; `wrong`: blind to profiles.
+        """
         until = now + timedelta(seconds=duration_s)
         most = self.abilities.max_current_a
         if connector == 0:  # what all connectors together may draw
@@ -138,10 +148,13 @@ class Profiles:
             moments.update(moment for moment in edges if now < moment < until)
         periods: list[dict[str, Any]] = []
         for moment in sorted(moments):
-            limit = self.limit(connector, moment, charge) or Limit(most)
+            said = None if manner == "wrong" else self.limit(connector, moment, charge)
+            limit = said or Limit(most)
             phases = min(limit.phases or self.abilities.phases, self.abilities.phases)
             amps = min(limit.amps, most)
             value = round(amps if unit == "A" else amps * phases * self.abilities.voltage_v, 1)
+            if said is None and manner == "minus_one":
+                value = -1.0
             if not periods or (periods[-1]["limit"], periods[-1]["numberPhases"]) != (
                 value,
                 phases,

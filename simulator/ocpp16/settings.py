@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .config import StationConfig
+from .config import FEATURE_PROFILES, StationConfig
 from .metering import MEASURANDS
+
+FILE_TRANSFER_PROTOCOLS = ("FTP", "FTPS", "HTTP", "HTTPS", "SFTP")
+"""By which files are fetched and uploaded (SupportedFileTransferProtocols)."""
 
 type ChangeStatus = Literal["Accepted", "Rejected", "RebootRequired", "NotSupported"]
 
@@ -26,7 +29,13 @@ class Settings:
 
     def __init__(self, config: StationConfig) -> None:
         """Set the defaults, then what `config` says; ValueError for a bad key or value."""
+        unknown = set(config.feature_profiles) - set(FEATURE_PROFILES)
+        if unknown:
+            there = ", ".join(FEATURE_PROFILES)
+            raise ValueError(f"no feature profile {', '.join(sorted(unknown))}; there is {there}")
         self._keys = _defaults(config)
+        self._forgets = frozenset(config.forgets_settings)
+        self._reboots = frozenset(config.reboots_on_change)
         for name, value in config.settings.items():
             key = self._keys.get(name)
             if key is None or not key.check(value):
@@ -60,8 +69,10 @@ class Settings:
             return "NotSupported"
         if key.readonly or not key.check(value):
             return "Rejected"
+        if name in self._forgets:
+            return "Accepted"
         key.value = value
-        return "RebootRequired" if key.reboot else "Accepted"
+        return "RebootRequired" if key.reboot or name in self._reboots else "Accepted"
 
     def report(self, wanted: list[str] | None) -> dict[str, Any]:
         """Answer a GetConfiguration (§5.8): all keys, or those wanted."""
@@ -93,18 +104,26 @@ def _anything(value: str) -> bool:
     return True
 
 
-def _measurands(value: str) -> bool:
-    names = [part.strip() for part in value.split(",") if part.strip()]
-    return all(name in MEASURANDS for name in names)
+def _measurands(most: int | None) -> Callable[[str], bool]:
+    def check(value: str) -> bool:
+        names = [part.strip() for part in value.split(",") if part.strip()]
+        return all(name in MEASURANDS for name in names) and (most is None or len(names) <= most)
+
+    return check
 
 
 def _password(value: str) -> bool:
     return 16 <= len(value) <= 40
 
 
+def _security_profile(value: str) -> bool:
+    return value in ("0", "1", "2", "3")
+
+
 def _defaults(config: StationConfig) -> dict[str, _Key]:
     """Required keys, those of the supported profiles, and one of our own that needs a reboot."""
-    profiles = ["Core", "RemoteTrigger"]
+    measurands = _measurands(config.max_measurands)
+    sampled = ["Energy.Active.Import.Register", "Power.Active.Import", "Current.Import", "Voltage"]
     keys = {
         "AllowOfflineTxForUnknownId": _Key("false", _boolean),
         "AuthorizationCacheEnabled": _Key("true", _boolean),
@@ -117,40 +136,57 @@ def _defaults(config: StationConfig) -> dict[str, _Key]:
         "HeartbeatInterval": _Key("300", _at_least(0)),
         "LocalAuthorizeOffline": _Key("true", _boolean),
         "LocalPreAuthorize": _Key("false", _boolean),
-        "MeterValuesAlignedData": _Key("Energy.Active.Import.Register", _measurands),
-        "MeterValuesSampledData": _Key(
-            "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage", _measurands
-        ),
+        "MeterValuesAlignedData": _Key(sampled[0], measurands),
+        "MeterValuesSampledData": _Key(",".join(sampled[: config.max_measurands]), measurands),
         "MeterValueSampleInterval": _Key("60", _at_least(0)),
         "MinimumStatusDuration": _Key("0", _at_least(0)),
         "NumberOfConnectors": _Key(str(config.connectors), _anything, readonly=True),
         "ResetRetries": _Key("1", _at_least(0)),
         "StopTransactionOnEVSideDisconnect": _Key("true", _boolean),
         "StopTransactionOnInvalidId": _Key("true", _boolean),
-        "StopTxnAlignedData": _Key("", _measurands),
-        "StopTxnSampledData": _Key("", _measurands),
+        "StopTxnAlignedData": _Key("", measurands),
+        "StopTxnSampledData": _Key("", measurands),
+        "SupportedFeatureProfiles": _Key(
+            ",".join(config.feature_profiles), _anything, readonly=True
+        ),
         "TransactionMessageAttempts": _Key("3", _at_least(1)),
         "TransactionMessageRetryInterval": _Key("5", _at_least(0)),
         "UnlockConnectorOnEVSideDisconnect": _Key("true", _boolean),
         "WebSocketPingInterval": _Key("0", _at_least(0), reboot=True),
     }
-    if config.local_list:
-        profiles.append("LocalAuthListManagement")
+    for profile in config.feature_profiles:
+        keys |= _of_profile(profile, config)
+    if config.security_extensions:
         keys |= {
-            "LocalAuthListEnabled": _Key("true", _boolean),
-            "LocalAuthListMaxLength": _Key("200", _anything, readonly=True),
-            "SendLocalListMaxLength": _Key("50", _anything, readonly=True),
+            "CertificateSignedMaxChainSize": _Key("10000", _at_least(0), readonly=True),
+            "CertificateStoreMaxLength": _Key("8", _at_least(0), readonly=True),
+            "CpoName": _Key("", _anything),
+            "SecurityProfile": _Key("0", _security_profile),
         }
-    if config.smart_charging:
-        profiles.append("SmartCharging")
+    return dict(sorted(keys.items()))
+
+
+def _of_profile(profile: str, config: StationConfig) -> dict[str, _Key]:
+    """Return the keys that come with a feature profile."""
+    if profile == "FirmwareManagement":
+        protocols = ",".join(FILE_TRANSFER_PROTOCOLS)
+        return {"SupportedFileTransferProtocols": _Key(protocols, _anything, readonly=True)}
+    if profile == "LocalAuthListManagement":
+        return {
+            "LocalAuthListEnabled": _Key("true", _boolean),
+            "LocalAuthListMaxLength": _Key("200", _at_least(0), readonly=True),
+            "SendLocalListMaxLength": _Key("50", _at_least(0), readonly=True),
+        }
+    if profile == "Reservation":
+        return {"ReserveConnectorZeroSupported": _Key("true", _boolean, readonly=True)}
+    if profile == "SmartCharging":
         units = ",".join({"A": "Current", "W": "Power"}[unit] for unit in config.rate_units)
         switching = "true" if config.phase_switching else "false"
-        keys |= {
+        return {
             "ChargeProfileMaxStackLevel": _Key("8", _anything, readonly=True),
             "ChargingScheduleAllowedChargingRateUnit": _Key(units, _anything, readonly=True),
             "ChargingScheduleMaxPeriods": _Key("24", _anything, readonly=True),
             "ConnectorSwitch3to1PhaseSupported": _Key(switching, _anything, readonly=True),
             "MaxChargingProfilesInstalled": _Key("16", _anything, readonly=True),
         }
-    keys["SupportedFeatureProfiles"] = _Key(",".join(profiles), _anything, readonly=True)
-    return dict(sorted(keys.items()))
+    return {}

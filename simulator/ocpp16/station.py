@@ -13,10 +13,11 @@ import logging
 from types import TracebackType
 from typing import Any, Self
 
-from .. import faults
+from .. import faults, schemas
 from ..books import Books, BooksFile
 from ..cars import Car, CarModel
 from ..clock import Clock, StationClock, wire_time
+from ..frames import Payload
 from ..rpc import Link
 from .authorisation import LocalAuth
 from .cards import CardReader, TapResult
@@ -25,14 +26,36 @@ from .config import StationConfig
 from .connection import Connection
 from .connector import Connector
 from .internals import Internals
+from .jobs import NOTIFICATIONS, Job
 from .limits import apply_limits
 from .outbox import Outbox
 from .profiles import Abilities, Profiles
+from .reservations import Reservations
+from .security import Security
 from .settings import Settings
 from .statuses import Status, Statuses
 
 _LOGGER = logging.getLogger(__name__)
 _POLL_S = 0.002
+CALLS = frozenset(
+    {
+        "Authorize",
+        "BootNotification",
+        "DataTransfer",
+        "DiagnosticsStatusNotification",
+        "FirmwareStatusNotification",
+        "Heartbeat",
+        "LogStatusNotification",
+        "MeterValues",
+        "SecurityEventNotification",
+        "SignCertificate",
+        "SignedFirmwareStatusNotification",
+        "StartTransaction",
+        "StatusNotification",
+        "StopTransaction",
+    }
+)
+"""What a station may ask of a server (OCPP 1.6 §4, security whitepaper)."""
 
 
 class Ocpp16Station:
@@ -69,7 +92,9 @@ class Ocpp16Station:
             settings=self.settings,
             outbox=self.outbox,
             profiles=self.profiles,
-            local_auth=LocalAuth(),
+            local_auth=self._local_auth(),
+            reservations=Reservations(self._free),
+            firmware=config.firmware,
             advance=self._advance,
             changed=self._changed,
             warn=lambda error_code: self.statuses.warn(0, error_code),
@@ -81,10 +106,17 @@ class Ocpp16Station:
         """Connector 0."""
         self.powered = True
         self.statuses = Statuses(self.clock, self.time, self.settings, self.books, self._status)
+        self.security = Security(self, url)
         self.commands = Commands(self)
         self.connection = Connection(
-            self.internals, url, self.commands.handle, self.statuses, self._changed
+            self.internals,
+            self.security.address,
+            self.commands.handle,
+            self.statuses,
+            self._on_ready,
         )
+        self.jobs = {name: Job(name, self.connection.tell, self.spawn) for name in NOTIFICATIONS}
+        """What takes a while, by the message that tells of it."""
         self.cards = CardReader(self.internals, self.connectors, lambda: self.connection.ready_link)
         self._tasks: set[asyncio.Task[None]] = set()
         self._plant_time = self.clock.plant()
@@ -96,6 +128,8 @@ class Ocpp16Station:
     async def start(self) -> None:
         """Switch on: connect, boot, charge, until `stop`."""
         self._plant_time = self.clock.plant()
+        if self.config.security_events:
+            self.spawn(self.security.event("StartupOfTheDevice"))
         self.spawn(self.connection.run())
         self.spawn(self._tick_forever())
 
@@ -181,6 +215,17 @@ class Ocpp16Station:
         self._advance()
         self.connector(connector).evse.toggle_pilot()
 
+    async def send(self, action: str, payload: Payload) -> Payload:
+        """Send any call that a station may make, and return the answer's payload.
+
+        ValueError: no such call, or the payload breaks the schema. Else errors as `Link.call`.
+        """
+        if action not in CALLS:
+            raise ValueError(f"no station sends {action!r}; there is {', '.join(sorted(CALLS))}")
+        if wrong := schemas.fault("1.6", action, payload):
+            raise ValueError(wrong)
+        return await self.connection.own_link().call(action, payload)
+
     async def fault(self, name: str, **parameters: Any) -> dict[str, Any]:
         """Do one of `simulator.faults`; ValueError says what there is."""
         self.books.note("fault", fault=name, **parameters)
@@ -209,6 +254,8 @@ class Ocpp16Station:
             "online": self.online,
             "registration": self.registration,
             "time": wire_time(self.time.now()),
+            "firmware": self.internals.firmware,
+            "security_profile": self.security.profile,
             "queued": len(self.outbox),
             "last_error": self.connection.last_error,
             "connectors": [one.state() for one in self.connectors.values()],
@@ -225,11 +272,12 @@ class Ocpp16Station:
 
         self.spawn(wait())
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something that ends with the station."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
+        return task
 
     async def lose_power(self) -> None:
         """Lose the mains: no current, no connection."""
@@ -258,19 +306,15 @@ class Ocpp16Station:
         self._boot("Reboot")
         await self.connection.drop()
 
-    def reset(self, reason: str, *, gently: bool) -> None:
-        """Reboot because the server said so; gently means after delivering what is queued."""
-
-        async def carry_out() -> None:
-            for one in self.connectors.values():
-                one.stop(reason)
-            end = self.clock.now() + self.config.reset_flush_s
-            while gently and len(self.outbox) and self.ready and self.clock.now() < end:
-                await self.clock.sleep(self.config.tick_s)
-            self._boot(reason)
-            await self.connection.close()
-
-        self.spawn(carry_out())
+    async def reboot(self, reason: str, *, gently: bool) -> None:
+        """Reboot; gently means after delivering what is queued."""
+        for one in self.connectors.values():
+            one.stop(reason)
+        end = self.clock.now() + self.config.reset_flush_s
+        while gently and len(self.outbox) and self.ready and self.clock.now() < end:
+            await self.clock.sleep(self.config.tick_s)
+        self._boot(reason)
+        await self.connection.close()
 
     # --- the plant --------------------------------------------------------------------------------
 
@@ -279,6 +323,7 @@ class Ocpp16Station:
             await self.clock.sleep(self.config.tick_s)
             self._advance()
             if self.powered:
+                self.internals.reservations.expire(self.time.now())
                 for one in self.connectors.values():
                     one.tick()
                 self._tick_aligned()
@@ -309,6 +354,22 @@ class Ocpp16Station:
         if self.powered:
             self.statuses.look((0, *self.connectors), ready=self.ready)
 
+    def _on_ready(self) -> None:
+        self.security.reached()
+        self._changed()
+
+    def _free(self) -> list[int]:
+        """Return the connectors on which a transaction may begin."""
+        return [number for number, one in self.connectors.items() if one.usable and not one.grant]
+
+    def _local_auth(self) -> LocalAuth:
+        if not self.config.supports("LocalAuthListManagement"):
+            return LocalAuth()
+        return LocalAuth(
+            list_max=self.settings.number("LocalAuthListMaxLength"),
+            send_max=self.settings.number("SendLocalListMaxLength"),
+        )
+
     def _status(self, number: int) -> Status:
         if number:
             one = self.connectors[number]
@@ -322,6 +383,8 @@ class Ocpp16Station:
             one.power_up()
         self.time.power_up()
         self.connection.power_up()
+        if self.config.security_events:
+            self.spawn(self.security.event("ResetOrReboot", reason))
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 import itertools
 import json
+import ssl
 from typing import Any, Self
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -17,7 +18,10 @@ type Payload = dict[str, Any]
 class Server:
     """Listens on a port of this machine; notes every frame and answers as the tests tell it to."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
+        self.host = "127.0.0.1"
+        """By which name the stations call it."""
         self.port = 0
         self.received: list[tuple[str, Payload]] = []
         """Action and payload of every call, in order."""
@@ -32,6 +36,10 @@ class Server:
         self.password: str | None = None
         self.authorizations: list[str | None] = []
         self.paths: list[str] = []
+        self.offered: list[str | None] = []
+        """The subprotocols that each client offered."""
+        self.clients: list[str | None] = []
+        """The common name in each client's certificate."""
         self.subprotocols: tuple[str, ...] = ("ocpp1.6",)
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.close_codes: list[int | None] = []
@@ -49,7 +57,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}"
+        return f"{'ws' if self._tls is None else 'wss'}://{self.host}:{self.port}"
 
     def calls(self, action: str) -> list[Payload]:
         return [payload for name, payload in self.received if name == action]
@@ -80,6 +88,10 @@ class Server:
         async with asyncio.timeout(2):
             return await future
 
+    async def status_of(self, action: str, payload: Payload) -> str:
+        """Call the station and return the status in its answer."""
+        return str((await self.call(action, payload))["status"])
+
     async def send(self, data: str | bytes | list[Any]) -> None:
         """Send anything to the station that connected last."""
         socket = self._sockets[-1]
@@ -101,7 +113,8 @@ class Server:
         app.router.add_get("/{identity}", self._serve)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._tls)
+        await site.start()
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
@@ -120,6 +133,10 @@ class Server:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         self.authorizations.append(request.headers.get("Authorization"))
         self.paths.append(request.raw_path)
+        self.offered.append(request.headers.get("Sec-WebSocket-Protocol"))
+        shown = request.get_extra_info("peercert") or {}
+        names = dict(pair for part in shown.get("subject", ()) for pair in part)
+        self.clients.append(names.get("commonName"))
         if self.password is not None and self.authorizations[-1] != self.password:
             return web.Response(status=401)
         await self.open.wait()
@@ -173,18 +190,17 @@ class Server:
         if action == "Authorize":
             return {"idTagInfo": self._info(payload["idTag"])}
         if action == "StartTransaction":
-            key = tuple(
-                payload[name] for name in ("connectorId", "idTag", "timestamp", "meterStart")
-            )
-            if key not in self._known:
-                self._known[key] = next(self._transactions)
-            return {
-                "transactionId": self._known[key],
-                "idTagInfo": self._info(payload["idTag"]),
-            }
-        if action in ("MeterValues", "StatusNotification", "StopTransaction"):
-            return {}
-        return [4, ID, "NotImplemented", "", {}]
+            return self._start(payload)
+        if action in ("DataTransfer", "SignCertificate"):
+            return {"status": "Accepted"}
+        empty = action.endswith("Notification") or action in ("MeterValues", "StopTransaction")
+        return {} if empty else [4, ID, "NotImplemented", "", {}]
+
+    def _start(self, payload: Payload) -> Payload:
+        key = tuple(payload[name] for name in ("connectorId", "idTag", "timestamp", "meterStart"))
+        if key not in self._known:
+            self._known[key] = next(self._transactions)
+        return {"transactionId": self._known[key], "idTagInfo": self._info(payload["idTag"])}
 
 
 ID = object()

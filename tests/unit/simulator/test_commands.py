@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from simulator.ocpp16.config import FEATURE_PROFILES
+
 from .charging import ACCEPTED, REJECTED, STARTED, charging, profile
 from .conftest import Dial
 from .server import Server
@@ -212,8 +214,11 @@ async def test_change_configuration(
 @pytest.mark.parametrize(
     ("options", "profiles"),
     [
-        ({}, "Core,RemoteTrigger,LocalAuthListManagement,SmartCharging"),
-        ({"local_list": False, "smart_charging": False}, "Core,RemoteTrigger"),
+        ({}, ",".join(FEATURE_PROFILES)),
+        (
+            {"feature_profiles": ("Core", "RemoteTrigger"), "security_extensions": False},
+            "Core,RemoteTrigger",
+        ),
     ],
 )
 async def test_get_configuration(
@@ -369,7 +374,7 @@ async def test_the_server_does_not_overwrite_the_list(server: Server, dial: Dial
 
 @pytest.mark.parametrize(
     ("options", "version"),
-    [({"local_list": False}, -1), ({"settings": {"LocalAuthListEnabled": "false"}}, 0)],
+    [({"feature_profiles": ("Core",)}, -1), ({"settings": {"LocalAuthListEnabled": "false"}}, 0)],
 )
 async def test_without_a_local_list(
     server: Server, dial: Dial, options: dict[str, Any], version: int

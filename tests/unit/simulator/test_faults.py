@@ -323,9 +323,10 @@ def test_every_fault_is_described() -> None:
 
 async def test_a_trigger_when_the_connection_has_just_gone(server: Server, dial: Dial) -> None:
     station = await dial()
-    follow_up = station.commands._triggered("Heartbeat", None)
+    answer = await station.commands.handle("TriggerMessage", {"requestedMessage": "Heartbeat"})
+    assert answer is not None
+    _, follow_up = answer
     await station.fault("offline")
     await station.wait_for(lambda s: not s.online)
     with pytest.raises(ConnectionError):
         await follow_up()
-    assert station.commands._triggered("Coffee", None) is None

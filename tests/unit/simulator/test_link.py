@@ -99,7 +99,7 @@ async def test_frames_that_break_the_rules(
 async def test_what_is_answered_with_an_error(
     server: Server, dial: Dial, call: tuple[str, Any], code: str
 ) -> None:
-    await dial()
+    await dial(feature_profiles=("Core",))
     frame = await server.call_frame(*call)
     assert (frame[0], frame[2]) == (4, code)
 
