@@ -47,6 +47,8 @@ class Server:
         """Whether connections are accepted, or kept waiting."""
         self.open.set()
         self.answers_pings = True
+        self.compact = False
+        """Whether frames go out without blanks."""
         self.pongs = 0
         self._ids = itertools.count(1)
         self._transactions = itertools.count(7001)
@@ -98,7 +100,7 @@ class Server:
         if isinstance(data, bytes):
             await socket.send_bytes(data)
         else:
-            await socket.send_str(data if isinstance(data, str) else json.dumps(data))
+            await socket.send_str(data if isinstance(data, str) else self._dump(data))
 
     async def ping(self) -> None:
         await self._sockets[-1].ping()
@@ -174,9 +176,12 @@ class Server:
                 if answer is not None:
                     reply = answer if isinstance(answer, list) else [3, message_id, answer]
                     reply = [message_id if part is ID else part for part in reply]
-                    await socket.send_str(json.dumps(reply))
+                    await socket.send_str(self._dump(reply))
             case [3 | 4, str() as message_id, *_] if message_id in self._pending:
                 self._pending.pop(message_id).set_result(frame)
+
+    def _dump(self, frame: list[Any]) -> str:
+        return json.dumps(frame, separators=(",", ":") if self.compact else None)
 
     def _info(self, tag: str) -> Payload:
         return self.tags.get(tag, {"status": "Accepted"})
