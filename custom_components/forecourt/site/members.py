@@ -5,7 +5,7 @@ import hashlib
 import hmac
 
 from ..core.access.authorize import Register, TokenRecord
-from ..core.model.token import Token, User
+from ..core.model.token import Token, TokenKind, User
 
 TAG_LENGTH = 20
 """The longest idTag that OCPP 1.6 allows (§7.28 IdToken)."""
@@ -49,7 +49,7 @@ class Members:
         guessed by somebody who programs a card.
         """
         digest = hmac.new(self._key, f"tag:{user_id or ''}".encode(), hashlib.sha256)
-        return Token(digest.hexdigest()[:TAG_LENGTH])
+        return Token(digest.hexdigest()[:TAG_LENGTH], TokenKind.CENTRAL)
 
     def is_site_tag(self, token: Token) -> bool:
         """Return whether the token is one that nobody can show."""
