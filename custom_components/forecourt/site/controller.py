@@ -8,6 +8,7 @@ import logging
 
 from ..core.access import autostart
 from ..core.access.autostart import Tries
+from ..core.control.follow import follows
 from ..core.control.limits import Outlet, decide
 from ..core.model.evse import EvseState
 from ..core.model.ids import EvseId
@@ -57,6 +58,8 @@ class Controller:
         self._closed = False
         self.refusals: dict[EvseId, StationError] = {}
         self.refused = Signal[EvseId]()
+        self.ignoring: set[EvseId] = set()
+        self.ignored = Signal[EvseId]()
 
     def wake(self) -> None:
         """Let the loop look at once."""
@@ -79,6 +82,7 @@ class Controller:
         if self._closed:
             return
         self._board.drop_stale(now)
+        self._watch(now)
         setpoints = decide(self._outlets(), self._settings().main_fuse_a, now)
         for station_id, station in self._stations.items():
             if not station.online or station_id in self._busy:
@@ -101,6 +105,21 @@ class Controller:
         self._tries.pop(evse, None)
         self._evicted.pop(evse, None)
         self.refusals.pop(evse, None)
+        self.ignoring.discard(evse)
+
+    def _watch(self, now: datetime) -> None:
+        """Take note of who does not follow its limit, and who does so again."""
+        for state in self._board.all():
+            obeys = follows(state, now)
+            if obeys is None or obeys == (state.evse not in self.ignoring):
+                continue
+            if obeys:
+                self.ignoring.discard(state.evse)
+                _LOGGER.info("%s follows its current limit again", state.evse)
+            else:
+                self.ignoring.add(state.evse)
+                _LOGGER.warning("%s takes its current limit and ignores it", state.evse)
+            self.ignored.send(state.evse)
 
     def _outlets(self) -> list[Outlet]:
         return [
@@ -108,6 +127,7 @@ class Controller:
                 state=state,
                 limits=self._board.limits(state.evse),
                 authorized=not _unauthorized(state),
+                obeys=state.evse not in self.ignoring,
             )
             for state in self._board.all()
         ]
@@ -167,7 +187,7 @@ class Controller:
             return
         tries = self._tries.get(state.evse)
         tapped_at = self._desk.accepted_at.get(state.evse.station_id)
-        if not autostart.due(state, tries, tapped_at, now):
+        if not autostart.due(state, tries, tapped_at, now) or self._desk.is_held(state.evse):
             return
         self._tries[state.evse] = autostart.tried(state, tries, now)
         try:

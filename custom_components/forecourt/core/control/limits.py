@@ -10,6 +10,7 @@ and none with less than its meter shows.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+import math
 
 from ..model.evse import EvseState
 from ..model.ids import EvseId
@@ -41,11 +42,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlet:
-    """An EVSE as the sharing sees it; `authorized` is false for a charge nobody may have."""
+    """An EVSE as the sharing sees it.
+
+    `authorized` is false for a charge nobody may have, `obeys` for an EVSE whose meter
+    shows that it does not follow its orders.
+    """
 
     state: EvseState
     limits: Limits
     authorized: bool = True
+    obeys: bool = True
 
     @property
     def charging(self) -> bool:
@@ -60,15 +66,23 @@ def decide(outlets: Sequence[Outlet], main_fuse_a: int, now: datetime) -> dict[E
     Shares are whole amperes, equal up to what each wants. Where there is less
     than the minimum for all, those that plugged in first are served. Whoever
     draws more than the share is lowered to it at once; whoever draws less gets
-    what the others, as they draw now, leave over.
+    what the others, as they draw now, leave over. Whoever does not obey gets what the
+    others leave, and they get what it leaves.
     """
     charging = sorted(
-        (outlet for outlet in outlets if outlet.charging), key=lambda item: _age(item.state)
+        (outlet for outlet in outlets if outlet.charging),
+        key=lambda item: (not item.obeys, *_age(item.state)),
     )
     possible = [_possible_a(outlet, now) for outlet in charging]
     rest = main_fuse_a - sum(_possible_a(o, now) for o in outlets if not o.charging)
     wanted = [_wanted(outlet) for outlet in charging]
-    shares = _share([current for current, _ in wanted], max(0, rest))
+    obeying = sum(outlet.obeys for outlet in charging)
+    shares = _share(
+        [current for current, _ in wanted[:obeying]], max(0, rest - sum(possible[obeying:]))
+    )
+    # What is left for those who do as they please once all others have their share.
+    shares += [max(0, rest - sum(shares))] * (len(charging) - obeying)
+    shares = [min(share, want) for share, (want, _) in zip(shares, wanted, strict=True)]
     setpoints = {}
     for index, outlet in enumerate(charging):
         current = shares[index]
@@ -117,6 +131,8 @@ def _wanted(outlet: Outlet) -> tuple[int, LimitReason]:
 def _possible_a(outlet: Outlet, now: datetime) -> int:
     """Return what an EVSE may draw now, in the worst case."""
     state, fallback = outlet.state, outlet.limits.fallback_current_a
+    if outlet.charging and not outlet.obeys:
+        return _drawn_a(outlet, now)
     order = state.setpoint
     if order is not None and now >= order.valid_until:
         order = None
@@ -142,6 +158,15 @@ def _possible_a(outlet: Outlet, now: datetime) -> int:
         if not proven:
             possible = max(possible, order.before_a)
     return possible
+
+
+def _drawn_a(outlet: Outlet, now: datetime) -> int:
+    """Return what an EVSE draws that does not obey: as measured, or all that it can."""
+    reading = outlet.state.reading
+    measured_a = None if reading is None else reading.max_current_a
+    if reading is None or measured_a is None or now - reading.at > FRESH:
+        return outlet.limits.max_current_a
+    return math.ceil(measured_a)
 
 
 def _share(wanted: Sequence[int], limit_a: int) -> list[int]:
