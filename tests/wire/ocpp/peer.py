@@ -6,15 +6,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 import json
+import ssl
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 import pytest
 
+from custom_components.forecourt.core.model.events import StationEvent
 from custom_components.forecourt.core.model.evse import EvseStatus
 from custom_components.forecourt.core.model.ids import EvseId
 from custom_components.forecourt.core.model.reading import Reading
+from custom_components.forecourt.core.model.reservation import ReservationStatus
 from custom_components.forecourt.core.model.station import StationInfo
 from custom_components.forecourt.core.model.token import (
     Authorization,
@@ -28,7 +31,7 @@ from custom_components.forecourt.stations.base import (
     TransactionEnd,
     TransactionStart,
 )
-from custom_components.forecourt.stations.ocpp import CentralSystem, door
+from custom_components.forecourt.stations.ocpp import CentralSystem, passwords
 
 type Payload = dict[str, Any]
 
@@ -68,6 +71,9 @@ class Site:
         self.starts: list[TransactionStart] = []
         self.ends: list[TransactionEnd] = []
         self.order: list[str] = []
+        self.events: list[StationEvent] = []
+        self.reservations: list[tuple[str, int, ReservationStatus]] = []
+        self.references: dict[str, int] = {}
         self.booked_on: int | None = None
         self.authorization = ACCEPTED
         self.end_authorization: Authorization | None = None
@@ -99,7 +105,23 @@ class Site:
     async def transaction_started(self, start: TransactionStart) -> TransactionAnswer:
         await self._note("start")
         self.starts.append(start)
+        if start.reference is not None:
+            self.references[start.reference] = len(self.starts)
         return TransactionAnswer(transaction_id=len(self.starts), authorization=self.authorization)
+
+    async def transaction_id(self, station_id: str, reference: str) -> int | None:
+        return self.references.get(reference)
+
+    async def reference(self, transaction_id: int) -> str | None:
+        return next((name for name, key in self.references.items() if key == transaction_id), None)
+
+    def reservation_changed(
+        self, station_id: str, reservation_id: int, status: ReservationStatus
+    ) -> None:
+        self.reservations.append((station_id, reservation_id, status))
+
+    def happened(self, event: StationEvent) -> None:
+        self.events.append(event)
 
     async def transaction_ended(self, end: TransactionEnd) -> Authorization | None:
         await self._note("end")
@@ -128,10 +150,14 @@ class Peer:
         password: bytes | str | None = None,
         protocols: tuple[str, ...] = ("ocpp1.6",),
         autoping: bool = True,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._central = central
         self._identity = identity
         self._url = f"http://127.0.0.1:{central.port}/{identity}"
+        if tls is not None:
+            self._url = f"https://127.0.0.1:{central.tls_port}/{identity}"
+        self._tls = tls
         self._protocols = protocols
         self._autoping = autoping
         self._headers = {}
@@ -267,6 +293,7 @@ class Peer:
                 self._url,
                 protocols=self._protocols,
                 headers=self._headers,
+                ssl=self._tls or True,
                 autoping=self._autoping,
                 max_msg_size=0,
             )
@@ -297,8 +324,8 @@ class Peer:
 def cheap_hash(password: str) -> str:
     """A password hash at a price that tests can pay."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(door, "_SCRYPT_LOG_N", 4)
-        return door.hash_password(password)
+        patch.setattr(passwords, "_SCRYPT_LOG_N", 4)
+        return passwords.hash_password(password)
 
 
 def stamp(at: datetime | None = None) -> str:

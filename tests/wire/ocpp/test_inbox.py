@@ -347,17 +347,71 @@ async def test_the_phases_of_the_car_are_learned_and_forgotten(
 
 
 @pytest.mark.parametrize(
-    ("action", "payload"),
+    ("action", "payload", "kind", "what"),
     [
-        ("FirmwareStatusNotification", {"status": "Installed"}),
-        ("DiagnosticsStatusNotification", {"status": "Uploaded"}),
-        ("LogStatusNotification", {"status": "Uploaded"}),
-        ("SecurityEventNotification", {"type": "StartupOfTheDevice", "timestamp": "x"}),
-        ("SignedFirmwareStatusNotification", {"status": "Installed", "requestId": 1}),
+        ("FirmwareStatusNotification", {"status": "Installed"}, "firmware", "Installed"),
+        ("DiagnosticsStatusNotification", {"status": "Uploaded"}, "diagnostics", "Uploaded"),
+        ("LogStatusNotification", {"status": "Uploaded"}, "diagnostics", "Uploaded"),
+        (
+            "SecurityEventNotification",
+            {"type": "StartupOfTheDevice", "timestamp": "x", "techInfo": "04AABB"},
+            "security",
+            "StartupOfTheDevice",
+        ),
+        ("SecurityEventNotification", {"type": "Tampered"}, "security", "Tampered"),
+        (
+            "SignedFirmwareStatusNotification",
+            {"status": "Installed", "requestId": 1},
+            "firmware",
+            "Installed",
+        ),
     ],
 )
-async def test_notifications_are_acknowledged(peer: Peer, action: str, payload: Payload) -> None:
+async def test_what_a_station_tells_about_itself_is_passed_on(
+    peer: Peer, site: Site, action: str, payload: Payload, *, kind: str, what: str
+) -> None:
     assert (await peer.call(action, payload))[2] == {}
+    (event,) = site.events
+    assert (event.station_id, event.kind, event.what, event.detail) == ("CP1", kind, what, "")
+
+
+@pytest.mark.parametrize("accepted", [True, False, None])
+async def test_a_request_for_a_certificate(
+    peer: Peer, station: OcppStation, site: Site, accepted: bool | None
+) -> None:
+    asked: list[str] = []
+
+    async def sign(csr: str) -> bool:
+        asked.append(csr)
+        return bool(accepted)
+
+    station.sign_certificate = None if accepted is None else sign
+    status = "Accepted" if accepted else "Rejected"
+    assert (await peer.call("SignCertificate", {"csr": "CSR"}))[2] == {"status": status}
+    assert asked == ([] if accepted is None else ["CSR"])
+    assert [event.what for event in site.events] == [status]
+
+
+async def test_a_start_without_a_register_goes_on_from_the_last_one(peer: Peer, site: Site) -> None:
+    await peer.call("MeterValues", meter_values("1500"))
+    at = datetime.now(UTC)
+    for _ in range(2):
+        await peer.start(at, meterStart="?")
+        # Told again, it is the same, although the meter has moved on.
+        await peer.call("MeterValues", meter_values("1600"))
+    assert [start.meter_start_wh for start in site.starts] == [1500, 1500]
+
+
+async def test_an_end_without_a_register_leaves_it_open(peer: Peer, site: Site) -> None:
+    transaction_id = (await peer.start())["transactionId"]
+    payload = {"transactionId": transaction_id, "timestamp": stamp()}
+    assert (await peer.call("StopTransaction", payload))[0] == 3
+    assert site.ends[-1].meter_stop_wh is None
+
+
+async def test_a_start_names_the_reservation_it_uses(peer: Peer, site: Site) -> None:
+    await peer.start(reservationId=7)
+    assert site.starts[-1].reservation_id == 7
 
 
 async def test_the_data_of_a_vendor_is_not_understood(peer: Peer) -> None:

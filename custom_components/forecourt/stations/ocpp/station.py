@@ -1,10 +1,11 @@
 """A station reached by OCPP, as the site sees it: one object through all reconnections."""
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 import logging
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ...core.model.ids import EvseId
 from ...core.model.setpoint import Setpoint
@@ -40,6 +41,14 @@ class Moment:
     replayed: bool = False
 
 
+class KnownStart(NamedTuple):
+    """A start of a transaction as it was first understood, and the id it was given."""
+
+    when: Moment
+    meter_start_wh: int
+    transaction_id: int | None = None
+
+
 class Line(Protocol):
     """A live connection to the station in one version of OCPP; see `OcppStation`."""
 
@@ -57,9 +66,11 @@ class OcppStation:
     """Implements the ports by whatever line there is, and keeps what was learned.
 
     `learned` is what survives a restart of this program, `quirks` what is known of its model,
-    `transactions` the id of the running transaction of each EVSE, `starts` when the latest
-    transactions started and their ids, `fault` what it says about itself as a whole, and
-    `notes` what was odd about its messages, and how often.
+    `sign_certificate` takes a request for a certificate and returns whether there will be one.
+    `transactions` is the id of the running transaction of each EVSE, `starts` the latest
+    transactions as they were told, `registers` where the meter of each EVSE stood last,
+    `fault` what it says about itself as a whole, and `notes` what was odd about its messages,
+    and how often.
     """
 
     def __init__(
@@ -73,9 +84,11 @@ class OcppStation:
         self.learned = limiter.learned
         self.quirks = quirks_of(info)
         self.transactions: dict[int, int] = {}
-        self.starts: dict[tuple[int, str, int], tuple[Moment, int | None]] = {}
+        self.starts: dict[tuple[int, str, int], KnownStart] = {}
+        self.registers: dict[int, int] = {}
         self.fault: str | None = None
         self.notes: Counter[str] = Counter()
+        self.sign_certificate: Callable[[str], Awaitable[bool]] | None = None
         self._info = info
         self._events = events
         self.logger = logger

@@ -1,7 +1,9 @@
 """What a station of OCPP 1.6J tells, brought to the site, and the site's answers."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
+from ....core.model.events import StationEvent, StationEventKind
 from ....core.model.evse import EvseStatus
 from ....core.model.ids import EvseId
 from ....core.model.token import Token
@@ -9,8 +11,9 @@ from ...base import TransactionEnd, TransactionStart
 from ..measured import charging_phases, is_live, moment, time_text
 from ..rpc import AnswerError
 from ..schema import ErrorCode, Payload
-from ..station import MAX_EVSES, Moment
+from ..station import MAX_EVSES, KnownStart, Moment
 from ..version import Accepted
+from .lenient import UNREADABLE
 from .messages import STATUS, error_text, id_tag_info, readings_of
 
 STARTS_KEPT = 16
@@ -30,14 +33,28 @@ class Inbox:
         self._connected_at = accepted.connected_at
         self._notes = accepted.notes
 
-    async def acknowledge(self, payload: Payload) -> Payload:
-        return {}
-
     async def heartbeat(self, payload: Payload) -> Payload:
         return {"currentTime": time_text(self._now())}
 
     async def data_transfer(self, payload: Payload) -> Payload:
         return {"status": "UnknownVendorId"}
+
+    async def diagnostics_status(self, payload: Payload) -> Payload:
+        return self._happened(StationEventKind.DIAGNOSTICS, payload["status"])
+
+    async def firmware_status(self, payload: Payload) -> Payload:
+        return self._happened(StationEventKind.FIRMWARE, payload["status"])
+
+    async def security_event(self, payload: Payload) -> Payload:
+        # What it says beside the type is not repeated: it may hold anything.
+        when = self._moment(payload["timestamp"])
+        return self._happened(StationEventKind.SECURITY, payload["type"], when.at)
+
+    async def sign_certificate(self, payload: Payload) -> Payload:
+        sign = self._station.sign_certificate
+        accepted = sign is not None and await sign(payload["csr"])
+        self._happened(StationEventKind.CERTIFICATE, "Accepted" if accepted else "Rejected")
+        return {"status": "Accepted" if accepted else "Rejected"}
 
     async def authorize(self, payload: Payload) -> Payload:
         authorization = await self._events.authorize(
@@ -78,23 +95,28 @@ class Inbox:
                 self._station.transactions[connector] = running
             if (phases := charging_phases(readings)) is not None:
                 self._station.limiter.phases[connector] = phases
+            for reading in readings:
+                if reading.register_wh is not None:
+                    self._station.registers[connector] = reading.register_wh
         return {}
 
     async def start_transaction(self, payload: Payload) -> Payload:
         evse = self._evse(payload["connectorId"])
         told = payload["connectorId"], payload["timestamp"], payload["meterStart"]
-        when = self._moment_of_start(told)
+        start = self._start(told, evse)
+        when = start.when
         answer = await self._events.transaction_started(
             TransactionStart(
                 evse=evse,
                 token=Token(payload["idTag"]),
                 at=when.at,
-                meter_start_wh=payload["meterStart"],
+                meter_start_wh=start.meter_start_wh,
                 replayed=when.replayed,
                 clock_estimated=when.estimated,
+                reservation_id=payload.get("reservationId"),
             )
         )
-        self._station.starts[told] = when, answer.transaction_id
+        self._station.starts[told] = start._replace(transaction_id=answer.transaction_id)
         self._station.transactions[evse.number] = answer.transaction_id
         self._station.limiter.phases.pop(evse.number, None)
         self._station.limiter.began_at[evse.number] = when.at
@@ -116,7 +138,7 @@ class Inbox:
                 station_id=self._station.info.id,
                 transaction_id=payload["transactionId"],
                 at=when.at,
-                meter_stop_wh=payload["meterStop"],
+                meter_stop_wh=None if payload["meterStop"] == UNREADABLE else payload["meterStop"],
                 token=Token(payload["idTag"]) if "idTag" in payload else None,
                 reason=payload.get("reason"),
                 readings=readings,
@@ -127,23 +149,34 @@ class Inbox:
         for number, transaction_id in tuple(self._station.transactions.items()):
             if transaction_id == payload["transactionId"]:
                 del self._station.transactions[number]
-        for told, (_, started_id) in tuple(self._station.starts.items()):
+        for told, start in tuple(self._station.starts.items()):
             # What looks like it from now on is another: some stations tell no time.
-            if started_id == payload["transactionId"]:
+            if start.transaction_id == payload["transactionId"]:
                 del self._station.starts[told]
         return {} if authorization is None else {"idTagInfo": id_tag_info(authorization)}
 
-    def _moment_of_start(self, told: tuple[int, str, int]) -> Moment:
-        """Return when it started: for a start that is told again, what was found at first.
+    def _happened(self, kind: StationEventKind, what: str, at: datetime | None = None) -> Payload:
+        """Pass on what the station tells about itself, and acknowledge it."""
+        station_id = self._station.info.id
+        event = StationEvent(station_id=station_id, kind=kind, at=at or self._now(), what=what)
+        self._events.happened(event)
+        return {}
 
-        The site knows a repeated start by its time, which must not depend on when it is told.
+    def _start(self, told: tuple[int, str, int], evse: EvseId) -> KnownStart:
+        """Return what is known of a start: for one that is told again, what was found at first.
+
+        The site knows a repeated start by its time and register, which must not depend on
+        when it is told.
         """
         starts = self._station.starts
         if told not in starts:
-            starts[told] = self._moment(told[1]), None
+            register_wh = told[2]
+            if register_wh == UNREADABLE:
+                register_wh = self._station.registers.get(evse.number, 0)
+            starts[told] = KnownStart(self._moment(told[1]), register_wh)
         if len(starts) > STARTS_KEPT:
             del starts[next(iter(starts))]
-        return starts[told][0]
+        return starts[told]
 
     def _moment(self, stamp: str | None) -> Moment:
         now = self._now()
@@ -166,13 +199,14 @@ type Handler = Callable[[Inbox, Payload], Awaitable[Payload]]
 HANDLERS: dict[str, Handler] = {
     "Authorize": Inbox.authorize,
     "DataTransfer": Inbox.data_transfer,
-    "DiagnosticsStatusNotification": Inbox.acknowledge,
-    "FirmwareStatusNotification": Inbox.acknowledge,
+    "DiagnosticsStatusNotification": Inbox.diagnostics_status,
+    "FirmwareStatusNotification": Inbox.firmware_status,
     "Heartbeat": Inbox.heartbeat,
-    "LogStatusNotification": Inbox.acknowledge,
+    "LogStatusNotification": Inbox.diagnostics_status,
     "MeterValues": Inbox.meter_values,
-    "SecurityEventNotification": Inbox.acknowledge,
-    "SignedFirmwareStatusNotification": Inbox.acknowledge,
+    "SecurityEventNotification": Inbox.security_event,
+    "SignCertificate": Inbox.sign_certificate,
+    "SignedFirmwareStatusNotification": Inbox.firmware_status,
     "StartTransaction": Inbox.start_transaction,
     "StatusNotification": Inbox.status,
     "StopTransaction": Inbox.stop_transaction,

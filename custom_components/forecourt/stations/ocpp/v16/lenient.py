@@ -18,7 +18,7 @@ from ..schema import CALL, CALL_RESULT, Payload, whole_number
 ERROR_CODES = frozenset(map(str, ChargePointErrorCode))
 REASONS = frozenset(map(str, Reason))
 
-# No transaction has this id, and no meter this value: what was counted stands, and is flagged.
+# No transaction has this id, and no meter this value.
 UNREADABLE = -1
 
 # Fields of a sampled value without which it would mean something else.
@@ -53,6 +53,9 @@ def _timestamp(payload: Payload) -> Iterator[str]:
 def _start(payload: Payload) -> Iterator[str]:
     yield from _timestamp(payload)
     yield from _whole(payload, "meterStart")
+    if whole_number(payload.get("meterStart")) is None:
+        payload["meterStart"] = UNREADABLE
+        yield "missing meterStart"
 
 
 def _stop(payload: Payload) -> Iterator[str]:
@@ -120,6 +123,7 @@ def _objects(items: Any) -> Iterator[Payload]:
 _MENDERS: dict[tuple[int, str], Callable[[Payload], Iterator[str]]] = {
     (CALL, "DataTransfer"): _data_transfer,
     (CALL, "MeterValues"): _meter_values,
+    (CALL, "SecurityEventNotification"): _timestamp,
     (CALL, "StartTransaction"): _start,
     (CALL, "StatusNotification"): _status,
     (CALL, "StopTransaction"): _stop,
