@@ -1,7 +1,8 @@
 """A central system on a real port, and a check that it leaves nothing behind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -41,9 +42,11 @@ async def make_central(site: Site, now: Watch) -> AsyncIterator[MakeCentral]:
     before = asyncio.all_tasks()
     made: list[CentralSystem] = []
 
-    async def make(timing: Timing = QUICK, **options: Any) -> CentralSystem:
+    async def make(
+        timing: Timing = QUICK, *, start: Mapping[str, Any] = MappingProxyType({}), **options: Any
+    ) -> CentralSystem:
         central = CentralSystem(site, now=now, timing=timing, **options)
-        await central.start("127.0.0.1", 0)
+        await central.start("127.0.0.1", **{"port": 0, **start})
         made.append(central)
         return central
 

@@ -2,29 +2,39 @@
 
 import asyncio
 import base64
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+import threading
 import time
 from typing import Any
 
 import pytest
 
 from custom_components.forecourt.core.model.station import StationInfo
-from custom_components.forecourt.stations.ocpp import door as door_module
+from custom_components.forecourt.stations.ocpp import attempts, door as door_module, passwords
+from custom_components.forecourt.stations.ocpp.certificates import CertificateFacts
+from custom_components.forecourt.stations.ocpp.credentials import (
+    Credentials,
+    Proof,
+    SecurityProfile,
+    Shown,
+)
 from custom_components.forecourt.stations.ocpp.door import (
     IDENTITY,
     Cause,
     Door,
     Knock,
     Refusal,
-    hash_password,
     printable,
-    verify_password,
 )
+from custom_components.forecourt.stations.ocpp.passwords import hash_password
 
 from .peer import Watch, cheap_hash
 
 SECRET = "correct horse battery"
 HASH = cheap_hash(SECRET)
+OPEN = Credentials()
+LOCKED = Credentials(password_hash=HASH)
 
 
 def basic(user: str, password: str | bytes) -> str:
@@ -37,42 +47,31 @@ def door(now: Watch) -> Door:
     return Door(now)
 
 
+async def judged(
+    door: Door, identity: str, address: str, authorization: str | None, **shown: Any
+) -> Refusal | None:
+    """Return why an identity does not get in."""
+    verdict = await door.judge(
+        identity, Shown(address=address, authorization=authorization, **shown)
+    )
+    return verdict if isinstance(verdict, Refusal) else None
+
+
 def stranger(number: int) -> StationInfo:
     return StationInfo(id=f"CP{number}", protocol="ocpp1.6")
 
 
-def test_a_hash_says_nothing_and_is_never_the_same() -> None:
-    hashed = hash_password(SECRET)
-    assert SECRET not in hashed
-    assert hash_password(SECRET) != hashed
-    assert verify_password(SECRET.encode(), hashed)
-    assert not verify_password(b"wrong", hashed)
-
-
-@pytest.mark.parametrize("written", ["00ff10a0b1c2d3e4f5061728394a5b6c", "AA" * 20])
-def test_a_hexadecimal_key_may_come_decoded_or_as_its_digits(written: str) -> None:
-    hashed = cheap_hash(written)
-    assert verify_password(written.encode(), hashed)
-    assert verify_password(written.lower().encode(), hashed)
-    assert verify_password(bytes.fromhex(written), hashed)
-    assert not verify_password(bytes.fromhex(written)[:-1], hashed)
-
-
-def test_short_digits_are_a_password_as_they_stand() -> None:
-    assert not verify_password(bytes.fromhex("abcdef"), cheap_hash("abcdef"))
-
-
 async def test_a_known_station_without_a_password_comes_in(door: Door) -> None:
-    door.admit("CP1", None)
-    assert await door.judge("CP1", "10.0.0.1", None) is None
-    assert await door.judge("CP1", "10.0.0.1", basic("CP1", "whatever")) is None
+    door.admit("CP1", OPEN)
+    assert await judged(door, "CP1", "10.0.0.1", None) is None
+    assert await judged(door, "CP1", "10.0.0.1", basic("CP1", "whatever")) is None
 
 
 async def test_a_station_with_a_password_has_to_show_it(door: Door) -> None:
-    door.admit("CP1", HASH)
-    assert await door.judge("CP1", "a", basic("CP1", SECRET)) is None
-    assert await door.judge("CP1", "a", None) == Refusal(Cause.PASSWORD_MISSING)
-    assert await door.judge("CP1", "a", basic("CP1", "wrong")) == Refusal(Cause.WRONG_PASSWORD)
+    door.admit("CP1", LOCKED)
+    assert await judged(door, "CP1", "a", basic("CP1", SECRET)) is None
+    assert await judged(door, "CP1", "a", None) == Refusal(Cause.PASSWORD_MISSING)
+    assert await judged(door, "CP1", "a", basic("CP1", "wrong")) == Refusal(Cause.WRONG_PASSWORD)
 
 
 @pytest.mark.parametrize(
@@ -88,46 +87,35 @@ async def test_a_station_with_a_password_has_to_show_it(door: Door) -> None:
     ],
 )
 async def test_the_user_must_be_the_identity(door: Door, header: str) -> None:
-    door.admit("CP1", HASH)
-    refusal = await door.judge("CP1", "a", header)
+    door.admit("CP1", LOCKED)
+    refusal = await judged(door, "CP1", "a", header)
     assert refusal is not None
     assert refusal.cause is Cause.WRONG_PASSWORD
     assert SECRET not in refusal.detail
 
 
 async def test_an_identity_may_hold_a_colon(door: Door) -> None:
-    door.admit("DE:1", HASH)
-    assert await door.judge("DE:1", "a", basic("DE:1", SECRET)) is None
+    door.admit("DE:1", LOCKED)
+    assert await judged(door, "DE:1", "a", basic("DE:1", SECRET)) is None
 
 
 async def test_many_wrong_passwords_have_to_wait_a_minute(door: Door, now: Watch) -> None:
-    door.admit("CP1", HASH)
+    door.admit("CP1", LOCKED)
     for _ in range(door_module.MAX_FAILURES_PER_STATION):
-        await door.judge("CP1", "a", basic("CP1", "wrong"))
-    refusal = await door.judge("CP1", "a", basic("CP1", SECRET))
+        await judged(door, "CP1", "a", basic("CP1", "wrong"))
+    refusal = await judged(door, "CP1", "a", basic("CP1", SECRET))
     assert refusal is not None
     assert refusal.cause is Cause.TOO_MANY
     # Neither another address nor a minute later.
-    assert await door.judge("CP1", "b", basic("CP1", SECRET)) is None
+    assert await judged(door, "CP1", "b", basic("CP1", SECRET)) is None
     now.ahead += timedelta(seconds=61)
-    assert await door.judge("CP1", "a", basic("CP1", SECRET)) is None
+    assert await judged(door, "CP1", "a", basic("CP1", SECRET)) is None
 
 
 async def test_right_passwords_do_not_count(door: Door) -> None:
-    door.admit("CP1", HASH)
+    door.admit("CP1", LOCKED)
     for _ in range(door_module.MAX_FAILURES_PER_STATION + 2):
-        assert await door.judge("CP1", "a", basic("CP1", SECRET)) is None
-
-
-async def test_the_memory_of_failures_is_bounded(
-    door: Door, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(door_module, "MAX_FAILURE_KEYS", 2)
-    monkeypatch.setattr(door_module, "verify_password", lambda *_: False)
-    door.admit("CP1", HASH)
-    for number in range(20):
-        await door.judge("CP1", str(number), basic("CP1", "wrong"))
-    assert len(door._failures) <= 4
+        assert await judged(door, "CP1", "a", basic("CP1", SECRET)) is None
 
 
 async def test_wrong_passwords_at_once_do_not_get_around_the_limit(
@@ -141,9 +129,9 @@ async def test_wrong_passwords_at_once_do_not_get_around_the_limit(
         return False
 
     monkeypatch.setattr(door_module, "verify_password", check)
-    door.admit("CP1", HASH)
+    door.admit("CP1", LOCKED)
     header = basic("CP1", "wrong")
-    await asyncio.gather(*[door.judge("CP1", "a", header) for _ in range(40)])
+    await asyncio.gather(*[judged(door, "CP1", "a", header) for _ in range(40)])
     # One more may have begun before the last of them was known to be wrong.
     most = door_module.MAX_FAILURES_PER_STATION + door_module.MAX_CHECKS - 1
     assert door_module.MAX_FAILURES_PER_STATION <= len(checked) <= most
@@ -155,8 +143,8 @@ async def test_who_is_right_is_not_refused_for_being_many(
     monkeypatch.setattr(door_module, "verify_password", lambda *_: True)
     names = [f"CP{number}" for number in range(3 * door_module.MAX_FAILURES_PER_ADDRESS)]
     for name in names:
-        door.admit(name, HASH)
-    refusals = [door.judge(name, "proxy", basic(name, SECRET)) for name in names]
+        door.admit(name, LOCKED)
+    refusals = [judged(door, name, "proxy", basic(name, SECRET)) for name in names]
     assert set(await asyncio.gather(*refusals)) == {None}
 
 
@@ -176,24 +164,265 @@ async def test_only_a_few_passwords_are_checked_at_once(
 
     monkeypatch.setattr(door_module, "verify_password", check)
     for number in range(8):
-        door.admit(f"CP{number}", HASH)
-    judged = [door.judge(f"CP{number}", "a", basic(f"CP{number}", SECRET)) for number in range(8)]
-    assert await asyncio.gather(*judged) == [None] * 8
+        door.admit(f"CP{number}", LOCKED)
+    waiting = [
+        judged(door, f"CP{number}", "a", basic(f"CP{number}", SECRET)) for number in range(8)
+    ]
+    assert await asyncio.gather(*waiting) == [None] * 8
     assert most == door_module.MAX_CHECKS
 
 
 async def test_a_forgotten_station_is_a_stranger(door: Door) -> None:
-    door.admit("CP1", HASH)
+    door.admit("CP1", LOCKED)
     door.forget("CP1")
     door.forget("CP1")
-    assert await door.judge("CP1", "a", None) is None
+    assert await judged(door, "CP1", "a", None) is None
 
 
-def test_a_new_password_has_to_be_shown(door: Door) -> None:
-    assert door.admit("CP1", None) is False
-    assert door.admit("CP1", HASH) is True
-    assert door.admit("CP1", HASH) is False
-    assert door.admit("CP1", None) is False
+async def test_what_was_proved_may_not_be_enough_any_more(door: Door) -> None:
+    door.admit("CP1", LOCKED)
+    proof = await door.judge("CP1", Shown(address="a", authorization=basic("CP1", SECRET)))
+    assert isinstance(proof, Proof)
+    assert door.accepts("CP1", proof)
+    door.admit("CP1", OPEN)
+    assert door.accepts("CP1", proof)
+    door.admit("CP1", Credentials(password_hash=cheap_hash("another password")))
+    assert not door.accepts("CP1", proof)
+    assert not door.accepts("CP1", Proof())
+    assert door.accepts("CP2", Proof()), "a stranger may wait"
+
+
+# A password that was right is checked again at no cost
+
+
+async def test_a_password_is_found_out_only_once(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door.admit("CP1", LOCKED)
+    assert await judged(door, "CP1", "a", basic("CP1", SECRET)) is None
+
+    def check(*_: Any) -> bool:
+        raise AssertionError("it is known")
+
+    monkeypatch.setattr(door_module, "verify_password", check)
+    assert await judged(door, "CP1", "a", basic("CP1", SECRET)) is None
+    assert await judged(door, "CP1", "a", basic("CP1", "wrong")) == Refusal(Cause.WRONG_PASSWORD)
+    assert SECRET not in str(vars(door._passwords))
+    # Another password, or another station of that name, is another matter.
+    door.admit("CP1", Credentials(password_hash=cheap_hash(SECRET)))
+    with pytest.raises(AssertionError):
+        await judged(door, "CP1", "a", basic("CP1", SECRET))
+    door.admit("CP1", LOCKED)
+    door.forget("CP1")
+    door.admit("CP1", LOCKED)
+    with pytest.raises(AssertionError):
+        await judged(door, "CP1", "a", basic("CP1", SECRET))
+
+
+async def test_a_password_that_is_known_waits_for_no_other(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generated = hash_password(SECRET, generated=True)
+    door.admit("CP0", LOCKED)
+    door.admit("NEW", Credentials(password_hash=generated))
+    assert await judged(door, "CP0", "a", basic("CP0", SECRET)) is None
+    told = threading.Event()
+    slow = passwords.verify_password
+
+    def check(presented: bytes, password_hash: str) -> bool:
+        if password_hash == HASH:
+            told.wait(5)
+        return slow(presented, password_hash)
+
+    monkeypatch.setattr(door_module, "verify_password", check)
+    for number in range(1, 6):
+        door.admit(f"CP{number}", LOCKED)
+    waiting = [
+        asyncio.create_task(judged(door, f"CP{number}", "a", basic(f"CP{number}", SECRET)))
+        for number in range(1, 6)
+    ]
+    await asyncio.sleep(0)
+    assert await judged(door, "CP0", "a", basic("CP0", SECRET)) is None
+    assert await judged(door, "NEW", "a", basic("NEW", SECRET)) is None
+    assert await judged(door, "NEW", "a", basic("NEW", "no")) == Refusal(Cause.WRONG_PASSWORD)
+    assert not any(task.done() for task in waiting)
+    told.set()
+    assert await asyncio.gather(*waiting) == [None] * 5
+
+
+# Security profiles
+
+
+CERTIFICATE = CertificateFacts(
+    common_name="CP1",
+    organization=None,
+    issuer="CN=Forecourt CA",
+    serial_number="00aabbccddee",
+    fingerprint="f1",
+    not_before=datetime(2020, 1, 1, tzinfo=UTC),
+    not_after=datetime(2100, 1, 1, tzinfo=UTC),
+)
+BY_CERTIFICATE = Credentials(
+    security_profile=SecurityProfile.CERTIFICATE, certificates=frozenset({"f1"})
+)
+ENCRYPTED = Credentials(security_profile=SecurityProfile.TLS_PASSWORD, password_hash=HASH)
+
+
+def test_a_profile_with_a_password_needs_one() -> None:
+    for profile in (SecurityProfile.PASSWORD, SecurityProfile.TLS_PASSWORD):
+        with pytest.raises(ValueError, match="needs a password"):
+            Credentials(security_profile=profile)
+    assert LOCKED.least is SecurityProfile.PASSWORD
+    assert HASH not in repr(LOCKED)
+
+
+@pytest.mark.parametrize("certificate", [None, CERTIFICATE])
+async def test_without_tls_a_password_does_not_help(
+    door: Door, certificate: CertificateFacts | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not even looked at: an answer would tell an eavesdropper that it was right."""
+    monkeypatch.setattr(door_module, "verify_password", lambda *_: pytest.fail("looked at"))
+    for credentials in (ENCRYPTED, BY_CERTIFICATE):
+        door.admit("CP1", credentials)
+        refusal = await judged(door, "CP1", "a", basic("CP1", SECRET))
+        assert refusal == Refusal(Cause.INSECURE, "came without TLS: use wss://")
+
+
+async def test_with_tls_the_password_counts(door: Door) -> None:
+    door.admit("CP1", ENCRYPTED)
+    shown = Shown(address="a", is_encrypted=True, authorization=basic("CP1", SECRET))
+    proof = await door.judge("CP1", shown)
+    assert isinstance(proof, Proof)
+    assert door.profile_of("CP1", proof) is SecurityProfile.TLS_PASSWORD
+    assert await judged(door, "CP1", "a", None, is_encrypted=True) == Refusal(
+        Cause.PASSWORD_MISSING
+    )
+    assert await judged(door, "CP1", "a", basic("CP1", "no"), is_encrypted=True) == Refusal(
+        Cause.WRONG_PASSWORD
+    )
+
+
+@pytest.mark.parametrize("credentials", [OPEN, LOCKED, ENCRYPTED, BY_CERTIFICATE])
+async def test_a_certificate_opens_every_door(door: Door, credentials: Credentials) -> None:
+    door.admit("CP1", credentials)
+    proof = await door.judge("CP1", Shown(address="a", is_encrypted=True, certificate=CERTIFICATE))
+    assert isinstance(proof, Proof)
+    assert door.profile_of("CP1", proof) is SecurityProfile.CERTIFICATE
+
+
+@pytest.mark.parametrize(
+    ("certificate", "why"),
+    [
+        (None, "it has none"),
+        (replace(CERTIFICATE, common_name="CP2"), "it is for CP2"),
+        (replace(CERTIFICATE, common_name=None), "it is for None"),
+        (replace(CERTIFICATE, fingerprint="f2"), "it was replaced or revoked: …bbccddee"),
+        (replace(CERTIFICATE, not_after=datetime(2021, 1, 1, tzinfo=UTC)), "it is not valid now"),
+        (replace(CERTIFICATE, not_before=datetime(2099, 1, 1, tzinfo=UTC)), "it is not valid now"),
+    ],
+)
+async def test_only_the_right_certificate_counts(
+    door: Door, certificate: CertificateFacts | None, why: str
+) -> None:
+    door.admit("CP1", BY_CERTIFICATE)
+    shown: Any = {"is_encrypted": True, "certificate": certificate}
+    refusal = await judged(door, "CP1", "a", basic("CP1", SECRET), **shown)
+    assert refusal is not None
+    assert refusal.cause is Cause.CERTIFICATE
+    assert refusal.detail == why
+    # Where a password is enough, a certificate that is not does no harm.
+    door.admit("CP1", replace(ENCRYPTED, certificates=frozenset({"f1"})))
+    assert await judged(door, "CP1", "a", basic("CP1", SECRET), **shown) is None
+    assert await judged(door, "CP1", "a", None, **shown) == Refusal(Cause.PASSWORD_MISSING)
+
+
+async def test_a_certificate_can_be_revoked(door: Door) -> None:
+    door.admit("CP1", BY_CERTIFICATE)
+    shown = Shown(address="a", is_encrypted=True, certificate=CERTIFICATE)
+    proof = await door.judge("CP1", shown)
+    assert isinstance(proof, Proof)
+    door.admit("CP1", replace(BY_CERTIFICATE, certificates=frozenset({"f2"})))
+    assert not door.accepts("CP1", proof)
+    assert isinstance(await door.judge("CP1", shown), Refusal)
+    door.admit("CP1", replace(BY_CERTIFICATE, certificates=None))
+    assert door.accepts("CP1", proof), "any of the authority"
+
+
+async def test_a_stranger_keeps_what_it_proved(door: Door) -> None:
+    proof = await door.judge("CP1", Shown(address="a", is_encrypted=True, certificate=CERTIFICATE))
+    assert isinstance(proof, Proof)
+    door.admit("CP1", BY_CERTIFICATE)
+    assert door.accepts("CP1", proof)
+
+
+# Too many attempts, and who comes over the Internet
+
+
+def test_who_dials_in_a_tight_loop_has_to_slow_down(door: Door, now: Watch) -> None:
+    for _ in range(door_module.MAX_ATTEMPTS_PER_STATION):
+        assert door.refuse_haste("10.0.0.1", "CP1") is None
+    refusal = door.refuse_haste("10.0.0.1", "CP1")
+    assert refusal is not None
+    assert refusal.cause is Cause.TOO_MANY
+    assert refusal.retry_after_s is not None
+    # Nobody else suffers, and being refused does not make it longer.
+    assert door.refuse_haste("10.0.0.1", "CP2") is None
+    assert door.refuse_haste("10.0.0.2", "CP1") is None
+    now.ahead += timedelta(seconds=refusal.retry_after_s)
+    assert door.refuse_haste("10.0.0.1", "CP1") is None
+
+
+def test_one_address_has_room_for_hundreds_of_stations(door: Door) -> None:
+    refusals = [
+        door.refuse_haste("10.0.0.1", f"CP{number}") for _ in range(5) for number in range(200)
+    ]
+    assert refusals == [None] * 1000
+
+
+def test_one_address_cannot_try_without_end() -> None:
+    door = Door(lambda: datetime(2026, 10, 5, tzinfo=UTC))
+    refusals = [
+        door.refuse_haste("2001:db8::1", f"CP{number}")
+        for number in range(door_module.MAX_ATTEMPTS_PER_ADDRESS + 1)
+    ]
+    assert refusals[-1] is not None
+    assert refusals[-2] is None
+    assert door.refuse_haste("2001:db8::2") is not None, "the same subscriber"
+    assert door.refuse_haste("2001:db8:0:1::2") is None
+    assert all(len(one._buckets) <= attempts.MAX_KEYS for one in door._attempts)
+
+
+@pytest.mark.parametrize(
+    ("address", "exposed"),
+    [
+        ("8.8.8.8", True),
+        ("2606:4700::1111", True),
+        ("::ffff:8.8.8.8", True),
+        ("127.0.0.1", False),
+        ("10.1.2.3", False),
+        ("100.64.0.1", False),
+        ("169.254.1.1", False),
+        ("fd00::1", False),
+        ("fe80::1%eth0", False),
+        ("unknown", False),
+    ],
+)
+async def test_who_comes_over_the_internet_is_told(door: Door, address: str, exposed: bool) -> None:
+    expected = [Cause.EXPOSED] if exposed else []
+    await judged(door, "CP1", address, None)
+    assert [knock.cause for knock in door.knocks] == expected
+    door.admit("CP2", OPEN)
+    await judged(door, "CP2", address, None, is_encrypted=True)
+    assert [knock.cause for knock in door.knocks] == expected * 2
+    if exposed:
+        details = [knock.detail for knock in door.knocks]
+        assert details == ["without encryption", "without a password"]
+    # With both nobody needs to worry.
+    door.admit("CP3", ENCRYPTED)
+    header = basic("CP3", SECRET)
+    assert await judged(door, "CP3", address, header, is_encrypted=True) is None
+    assert await judged(door, "CP4", address, None, is_encrypted=True) is None, "it waits"
+    assert len(door.knocks) == len(expected) * 2
 
 
 def test_equal_knocks_are_one(door: Door, now: Watch) -> None:
@@ -239,7 +468,7 @@ def test_strangers_wait_and_introduce_themselves(door: Door) -> None:
     assert door.welcome(StationInfo(id="CP1", protocol="ocpp1.6", address="b"))
     assert door.pending["CP1"].model == "Box"
     assert door.pending["CP1"].address == "b"
-    door.admit("CP1", None)
+    door.admit("CP1", OPEN)
     assert not door.pending
 
 

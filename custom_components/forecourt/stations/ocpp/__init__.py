@@ -1,8 +1,11 @@
 """A central system for stations that speak OCPP over WebSocket (OCPP-J)."""
 
-from .door import Cause, Knock, hash_password
+from .credentials import SecurityProfile
+from .door import Cause, Knock
 from .link import Timing
-from .server import CentralSystem, PortInUseError
+from .listener import PortInUseError
+from .passwords import generate_password, hash_password
+from .server import CentralSystem
 from .station import OcppStation
 
 __all__ = [
@@ -11,6 +14,8 @@ __all__ = [
     "Knock",
     "OcppStation",
     "PortInUseError",
+    "SecurityProfile",
     "Timing",
+    "generate_password",
     "hash_password",
 ]

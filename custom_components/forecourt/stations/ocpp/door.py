@@ -1,20 +1,19 @@
 """Who knocks at the central system, and who gets in. Bookkeeping only, no network."""
 
 import asyncio
-import base64
-import binascii
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-import hashlib
-import hmac
 import re
-import secrets
 from types import MappingProxyType
 
 from ...core.model.station import StationInfo
+from .attempts import Attempts, is_public, source_of
+from .credentials import Credentials, Proof, SecurityProfile, Shown
+from .passwords import PasswordMemory, is_slow, password_of, verify_password
 
 MAX_KNOCKS = 64
 MAX_PENDING = 32
@@ -23,19 +22,15 @@ MAX_DETAIL = 80
 # OCPP 2.0.1 identifierString, the narrowest of all versions.
 IDENTITY = re.compile(r"[A-Za-z0-9*\-_=:+|@.]{1,48}")
 
-# A password has 16 to 20 bytes (OCPP 1.6 security whitepaper, AuthorizationKey) and is often
-# written down as hexadecimal digits.
-HEX_KEY = re.compile(rb"(?:[0-9a-fA-F]{2}){16,20}")
-
-FAILURE_WINDOW = timedelta(seconds=60)
+# A minute. Who is refused for it may come again when there is room for one more.
 MAX_FAILURES_PER_STATION = 5
 MAX_FAILURES_PER_ADDRESS = 60
-MAX_FAILURE_KEYS = 256
+MAX_ATTEMPTS_PER_STATION = 20
+# Hundreds of stations may share one address, and all come at once after a cut of power.
+MAX_ATTEMPTS_PER_ADDRESS = 2400
 
 # Each takes 16 MB for a moment, and after a restart all stations come at once.
 MAX_CHECKS = 2
-
-_SCRYPT_LOG_N, _SCRYPT_R, _SCRYPT_P = 14, 8, 1
 
 
 class Cause(StrEnum):
@@ -45,6 +40,10 @@ class Cause(StrEnum):
     PENDING = "pending"
     WRONG_PATH = "wrong_path"
     WRONG_PASSWORD = "wrong_password"  # noqa: S105 - a cause, not a secret
+    INSECURE = "insecure"
+    CERTIFICATE = "certificate"
+    EXPOSED = "exposed"
+    HANDSHAKE = "handshake"
     PASSWORD_MISSING = "password_missing"  # noqa: S105 - a cause, not a secret
     TLS = "tls"
     SUBPROTOCOL = "subprotocol"
@@ -57,7 +56,10 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Knock:
-    """Somebody tried to connect; equal knocks are one with a `count` and the newest `at`."""
+    """Somebody tried to connect; equal knocks are one with a `count` and the newest `at`.
+
+    `security_profile` is what a station that is connected proved.
+    """
 
     at: datetime
     address: str
@@ -65,14 +67,16 @@ class Knock:
     cause: Cause
     detail: str = ""
     count: int = 1
+    security_profile: SecurityProfile | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why somebody does not get in."""
+    """Why somebody does not get in, and in how many seconds to try again where that helps."""
 
     cause: Cause
     detail: str = ""
+    retry_after_s: int | None = None
 
 
 @dataclass(slots=True)
@@ -80,31 +84,6 @@ class _Visitor:
     info: StationInfo
     connected: bool
     seen: datetime
-
-
-def hash_password(password: str) -> str:
-    """Return a salted hash of a station's password. Slow: run it in an executor."""
-    salt = secrets.token_bytes(16)
-    key = _derive(_canonical(password.encode()), salt, _SCRYPT_LOG_N, _SCRYPT_R, _SCRYPT_P)
-    parts = (base64.b64encode(salt).decode(), base64.b64encode(key).decode())
-    return "$".join(("scrypt", f"{_SCRYPT_LOG_N},{_SCRYPT_R},{_SCRYPT_P}", *parts))
-
-
-def verify_password(presented: bytes, password_hash: str) -> bool:
-    """Return whether a presented password fits the hash. Slow: run it in an executor."""
-    _, cost, salt, key = password_hash.split("$")
-    log_n, r, p = map(int, cost.split(","))
-    found = _derive(_canonical(presented), base64.b64decode(salt), log_n, r, p)
-    return hmac.compare_digest(found, base64.b64decode(key))
-
-
-def _derive(password: bytes, salt: bytes, log_n: int, r: int, p: int) -> bytes:
-    return hashlib.scrypt(password, salt=salt, n=2**log_n, r=r, p=p, maxmem=2**26)
-
-
-def _canonical(password: bytes) -> bytes:
-    """Return the one form of a key that some stations send decoded and others as its digits."""
-    return bytes.fromhex(password.decode()) if HEX_KEY.fullmatch(password) else password
 
 
 def printable(text: str, limit: int = MAX_DETAIL) -> str:
@@ -118,11 +97,19 @@ class Door:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._known: dict[str, str | None] = {}
+        self._known: dict[str, Credentials] = {}
+        self._passwords = PasswordMemory()
         self._visitors: dict[str, _Visitor] = {}
-        self._knocks: OrderedDict[tuple[str, str | None, Cause, str], Knock] = OrderedDict()
+        self._knocks: OrderedDict[tuple[object, ...], Knock] = OrderedDict()
         self._listeners: list[Callable[[Knock], None]] = []
-        self._failures: OrderedDict[tuple[str, ...], deque[datetime]] = OrderedDict()
+        self._failures = (
+            Attempts(now, MAX_FAILURES_PER_STATION),
+            Attempts(now, MAX_FAILURES_PER_ADDRESS),
+        )
+        self._attempts = (
+            Attempts(now, MAX_ATTEMPTS_PER_STATION),
+            Attempts(now, MAX_ATTEMPTS_PER_ADDRESS),
+        )
         self._checking = asyncio.Semaphore(MAX_CHECKS)
 
     # Knocks
@@ -137,11 +124,18 @@ class Door:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def note(self, address: str, identity: str | None, cause: Cause, detail: str = "") -> None:
+    def note(
+        self,
+        address: str,
+        identity: str | None,
+        cause: Cause,
+        detail: str = "",
+        security_profile: SecurityProfile | None = None,
+    ) -> None:
         """Remember a knock and tell the listeners."""
         detail = printable(detail)
         identity = None if identity is None else printable(identity)
-        key = (address, identity, cause, detail)
+        key = (address, identity, cause, detail, security_profile)
         before = self._knocks.pop(key, None)
         knock = Knock(
             at=self._now(),
@@ -150,6 +144,7 @@ class Door:
             cause=cause,
             detail=detail,
             count=1 if before is None else before.count + 1,
+            security_profile=security_profile,
         )
         self._knocks[key] = knock
         if len(self._knocks) > MAX_KNOCKS:
@@ -157,54 +152,109 @@ class Door:
         for listener in tuple(self._listeners):
             listener(knock)
 
+    def refuse_haste(self, address: str, identity: str | None = None) -> Refusal | None:
+        """Count an attempt; returns a refusal where there were too many."""
+        per_station, per_address = self._attempts
+        source = source_of(address)
+        wait_s = per_address.wait_s(source)
+        if identity is not None:
+            wait_s = max(wait_s, per_station.wait_s(source, identity))
+        if wait_s:
+            return Refusal(Cause.TOO_MANY, "too many attempts", wait_s)
+        per_address.add(source)
+        if identity is not None:
+            per_station.add(source, identity)
+        return None
+
     # Known stations
 
-    def admit(self, identity: str, password_hash: str | None) -> bool:
-        """Make an identity known; without a password hash it needs no password.
-
-        Returns whether one that is inside has not shown this password yet.
-        """
-        before = self._known.get(identity)
-        self._known[identity] = password_hash
+    def admit(self, identity: str, credentials: Credentials) -> None:
+        """Make an identity known, or change what it has to show."""
+        self._known[identity] = credentials
         self._visitors.pop(identity, None)
-        return password_hash not in (None, before)
 
     def forget(self, identity: str) -> None:
         """Make an identity unknown."""
         self._known.pop(identity, None)
+        self._passwords.forget(identity)
 
-    async def judge(self, identity: str, address: str, authorization: str | None) -> Refusal | None:
-        """Return why an identity may not come in, `None` if it may: known, or to wait."""
-        password_hash = self._known.get(identity)
-        if password_hash is None:
-            return None
-        if authorization is None:
+    def accepts(self, identity: str, proof: Proof) -> bool:
+        """Return whether a proof is enough now; a stranger needs none to wait."""
+        credentials = self._known.get(identity)
+        return credentials is None or credentials.accepts(proof)
+
+    def profile_of(self, identity: str, proof: Proof) -> SecurityProfile:
+        """Return what a proof of a known station amounts to."""
+        return self._known[identity].profile_of(proof)
+
+    async def judge(self, identity: str, shown: Shown) -> Proof | Refusal:
+        """Return what an identity proved, or why it may not come in: known, or to wait."""
+        credentials = self._known.get(identity)
+        proof, fault = self._look_at_certificate(identity, shown, credentials)
+        if credentials is not None and not credentials.accepts(proof):
+            refusal = _refusal_without_password(credentials, shown, fault)
+            refusal = refusal or await self._check_password(identity, shown, credentials)
+            if refusal is not None:
+                return refusal
+            proof = replace(proof, password_hash=credentials.password_hash)
+        if is_public(shown.address):
+            self._warn(identity, shown, credentials, proof)
+        return proof
+
+    def _look_at_certificate(
+        self, identity: str, shown: Shown, credentials: Credentials | None
+    ) -> tuple[Proof, str]:
+        """Return what the certificate proves, and why it does not prove who the station is."""
+        proof = Proof(is_encrypted=shown.is_encrypted)
+        certificate = shown.certificate
+        if certificate is None:
+            return proof, "it has none"
+        if certificate.common_name != identity:
+            return proof, f"it is for {certificate.common_name}"
+        if not certificate.not_before <= self._now() <= certificate.not_after:
+            return proof, "it is not valid now"
+        if credentials is not None and not credentials.takes(certificate.fingerprint):
+            return proof, f"it was replaced or revoked: …{certificate.serial_number[-8:]}"
+        return replace(proof, fingerprint=certificate.fingerprint), ""
+
+    async def _check_password(
+        self, identity: str, shown: Shown, credentials: Credentials
+    ) -> Refusal | None:
+        if shown.authorization is None:
             return Refusal(Cause.PASSWORD_MISSING)
-        keys = (
-            ((address, identity), MAX_FAILURES_PER_STATION),
-            ((address,), MAX_FAILURES_PER_ADDRESS),
-        )
-        presented = _password_of(identity, authorization)
+        presented = password_of(identity, shown.authorization)
         if presented is None:
             return Refusal(Cause.WRONG_PASSWORD, "the user name is not the identity")
-        async with self._checking:
+        password_hash = credentials.password_hash
+        assert password_hash is not None  # noqa: S101 - else its certificate would be asked for
+        is_right = self._passwords.recall(identity, presented, password_hash)
+        takes_long = is_right is None and is_slow(password_hash)
+        per_station, per_address = self._failures
+        source = source_of(shown.address)
+        async with self._checking if takes_long else nullcontext():
             # Looked at when it is its turn, so parallel attempts do not get around the limit,
             # and a hundred stations behind one address that are right do not count as wrong.
-            if any(self._recent_failures(key) >= limit for key, limit in keys):
-                return Refusal(Cause.TOO_MANY, "wrong passwords")
-            if await asyncio.to_thread(verify_password, presented, password_hash):
+            if wait_s := max(per_station.wait_s(source, identity), per_address.wait_s(source)):
+                return Refusal(Cause.TOO_MANY, "wrong passwords", wait_s)
+            if takes_long:
+                is_right = await asyncio.to_thread(verify_password, presented, password_hash)
+            elif is_right is None:
+                is_right = verify_password(presented, password_hash)
+            if is_right:
+                self._passwords.remember(identity, presented, password_hash)
                 return None
-            for key, _ in keys:
-                self._failures.setdefault(key, deque()).append(self._now())
+            per_station.add(source, identity)
+            per_address.add(source)
         return Refusal(Cause.WRONG_PASSWORD)
 
-    def _recent_failures(self, key: tuple[str, ...]) -> int:
-        failures = self._failures.get(key, deque())
-        while failures and abs(self._now() - failures[0]) > FAILURE_WINDOW:
-            failures.popleft()
-        while len(self._failures) > MAX_FAILURE_KEYS:
-            self._failures.popitem(last=False)
-        return len(failures)
+    def _warn(
+        self, identity: str, shown: Shown, credentials: Credentials | None, proof: Proof
+    ) -> None:
+        """Tell of who comes over the Internet without what keeps others out."""
+        if not shown.is_encrypted:
+            self.note(shown.address, identity, Cause.EXPOSED, "without encryption")
+        elif credentials is not None and not credentials.profile_of(proof):
+            self.note(shown.address, identity, Cause.EXPOSED, "without a password")
 
     # Strangers
 
@@ -238,14 +288,10 @@ class Door:
             visitor.seen = self._now()
 
 
-def _password_of(identity: str, authorization: str) -> bytes | None:
-    """Return the password of a Basic authorization header whose user is the identity."""
-    scheme, _, encoded = authorization.partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        decoded = base64.b64decode(encoded.strip(), validate=True)
-    except binascii.Error, ValueError:
-        return None
-    user = identity.encode() + b":"
-    return decoded.removeprefix(user) if decoded.startswith(user) else None
+def _refusal_without_password(credentials: Credentials, shown: Shown, fault: str) -> Refusal | None:
+    """Return why no password would help, `None` if it would."""
+    if credentials.least >= SecurityProfile.TLS_PASSWORD and not shown.is_encrypted:
+        return Refusal(Cause.INSECURE, "came without TLS: use wss://")
+    if credentials.least is SecurityProfile.CERTIFICATE:
+        return Refusal(Cause.CERTIFICATE, fault)
+    return None
