@@ -108,6 +108,7 @@ from .client import ControlClient, ControlError
 from .clock import Clock, ManualClock
 from .control import ControlServer
 from .ocpp16 import Ocpp16Station, StationConfig
+from .ocpp201 import Config201, Ocpp201Station
 from .raw import RawClient
 
 __all__ = [
@@ -117,11 +118,13 @@ __all__ = [
     "Car",
     "CarModel",
     "Clock",
+    "Config201",
     "ControlClient",
     "ControlError",
     "ControlServer",
     "ManualClock",
     "Ocpp16Station",
+    "Ocpp201Station",
     "RawClient",
     "StationConfig",
 ]

@@ -1,6 +1,7 @@
 """What can go wrong with a station, on command.
 
 Every fault is a function whose keyword parameters are the fault's parameters; `apply` checks them.
+What is called a connector is an EVSE since OCPP 2.0.1.
 """
 
 from __future__ import annotations
@@ -15,52 +16,55 @@ from .rpc import Link
 
 if TYPE_CHECKING:
     from .ocpp16.station import Ocpp16Station
+    from .ocpp201.station import Ocpp201Station
+
+    type Station = Ocpp16Station | Ocpp201Station
 
 type Fault = Callable[..., Awaitable[dict[str, Any] | None]]
 
 
-async def drop(station: Ocpp16Station, *, reset: bool = False) -> None:
+async def drop(station: Station, *, reset: bool = False) -> None:
     """The socket vanishes without a WebSocket close, and comes again; `reset`: with RST."""
     await station.connection.drop(reset=reset)
 
 
-async def offline(station: Ocpp16Station, *, seconds: float = 0.0) -> None:
+async def offline(station: Station, *, seconds: float = 0.0) -> None:
     """No network for wall seconds; 0: until `online`. The station queues and keeps on charging."""
     await station.connection.lose_network()
     if seconds > 0:
         station.later(seconds, lambda: _find_network(station))
 
 
-async def online(station: Ocpp16Station) -> None:
+async def online(station: Station) -> None:
     """The network is back."""
     _find_network(station)
 
 
-async def freeze(station: Ocpp16Station, *, seconds: float) -> None:
+async def freeze(station: Station, *, seconds: float) -> None:
     """The socket stays open, but for wall seconds nothing is read, written or ponged."""
     link = _link(station)
     link.freeze()
     station.later(seconds, link.thaw)
 
 
-async def reboot(station: Ocpp16Station) -> None:
+async def reboot(station: Station) -> None:
     """The station crashes and boots; a transaction ends with Reboot."""
     await station.crash()
 
 
-async def power_loss(station: Ocpp16Station, *, seconds: float = 0.0) -> None:
+async def power_loss(station: Station, *, seconds: float = 0.0) -> None:
     """No mains for wall seconds; 0: until `power_return`."""
     await station.lose_power()
     if seconds > 0:
         station.later(seconds, station.return_power)
 
 
-async def power_return(station: Ocpp16Station) -> None:
+async def power_return(station: Station) -> None:
     """The mains are back; a transaction ends with PowerLoss at the last register."""
     station.return_power()
 
 
-async def garbage(station: Ocpp16Station, *, kind: str = "broken_json") -> None:
+async def garbage(station: Station, *, kind: str = "broken_json") -> None:
     """Send what no server should choke on; kinds are in `simulator.garbage`."""
     if kind not in GARBAGE:
         raise ValueError(f"no garbage {kind!r}; there is {', '.join(GARBAGE)}")
@@ -69,7 +73,7 @@ async def garbage(station: Ocpp16Station, *, kind: str = "broken_json") -> None:
 
 
 async def duplicate(
-    station: Ocpp16Station, *, action: str, new_id: bool = False, upcoming: bool = False
+    station: Station, *, action: str, new_id: bool = False, upcoming: bool = False
 ) -> dict[str, Any] | None:
     """Send the last call of an action again and return the answer or error.
 
@@ -91,36 +95,34 @@ async def duplicate(
     return {"answer": answer}
 
 
-async def lose_reading(station: Ocpp16Station, *, count: int = 1) -> None:
+async def lose_reading(station: Station, *, count: int = 1) -> None:
     """The next MeterValues are in the books but never sent."""
     station.internals.lose_readings += count
 
 
-async def skew_clock(station: Ocpp16Station, *, seconds: float) -> None:
+async def skew_clock(station: Station, *, seconds: float) -> None:
     """The station's clock is wrong by seconds however often it is set; 0 ends it."""
     station.time.skew_s = seconds
 
 
-async def register_zero(station: Ocpp16Station, *, connector: int = 1, count: int = 1) -> None:
+async def register_zero(station: Station, *, connector: int = 1, count: int = 1) -> None:
     """The register shows 0 in the next readings of a connector."""
     station.connector(connector).readings.faults.zero_samples = count
 
 
-async def session_register(station: Ocpp16Station, *, connector: int = 1, on: bool = True) -> None:
+async def session_register(station: Station, *, connector: int = 1, on: bool = True) -> None:
     """The register in MeterValues counts from the start of the transaction."""
     station.connector(connector).readings.faults.session_relative = on
 
 
-async def replace_meter(
-    station: Ocpp16Station, *, connector: int = 1, register_wh: int = 0
-) -> None:
+async def replace_meter(station: Station, *, connector: int = 1, register_wh: int = 0) -> None:
     """Somebody puts in another meter."""
     station.state()  # what has flowed so far is the old one's
     station.connector(connector).evse.replace_meter(register_wh)
 
 
 async def connector_error(
-    station: Ocpp16Station, *, connector: int = 1, error_code: str = "GroundFailure"
+    station: Station, *, connector: int = 1, error_code: str = "GroundFailure"
 ) -> None:
     """The connector is Faulted with a ChargePointErrorCode; NoError ends it."""
     if error_code not in ERROR_CODES:
@@ -128,12 +130,12 @@ async def connector_error(
     station.connector(connector).set_error(error_code)
 
 
-async def emergency_stop(station: Ocpp16Station, *, connector: int = 1) -> None:
+async def emergency_stop(station: Station, *, connector: int = 1) -> None:
     """Somebody presses the red button: the transaction ends with EmergencyStop."""
     station.connector(connector).stop("EmergencyStop")
 
 
-async def no_answer(station: Ocpp16Station, *, count: int = 1) -> None:
+async def no_answer(station: Station, *, count: int = 1) -> None:
     """The next calls of the server stay unanswered."""
     station.commands.silent_calls = count
 
@@ -199,7 +201,7 @@ def describe() -> dict[str, dict[str, Any]]:
     }
 
 
-async def apply(station: Ocpp16Station, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
+async def apply(station: Station, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """Do a fault and return what it led to; ValueError says what there is or what is wrong."""
     fault = FAULTS.get(name)
     if fault is None:
@@ -222,7 +224,7 @@ async def apply(station: Ocpp16Station, name: str, parameters: dict[str, Any]) -
 
 
 def _parameters(fault: Fault) -> dict[str, tuple[inspect.Parameter, type]]:
-    types = get_type_hints(fault, localns={"Ocpp16Station": object})
+    types = get_type_hints(fault, localns={"Station": object})
     return {
         name: (one, types[name])
         for name, one in inspect.signature(fault).parameters.items()
@@ -230,12 +232,12 @@ def _parameters(fault: Fault) -> dict[str, tuple[inspect.Parameter, type]]:
     }
 
 
-def _find_network(station: Ocpp16Station) -> None:
+def _find_network(station: Station) -> None:
     if station.powered:
         station.connection.find_network()
 
 
-def _link(station: Ocpp16Station) -> Link:
+def _link(station: Station) -> Link:
     if station.link is None:
         raise ValueError("the station is not connected")
     return station.link

@@ -42,7 +42,6 @@ def bad_format(version: str) -> str:
     return "FormationViolation" if version == "1.6" else "FormatViolation"
 
 
-
 class RpcError(Exception):
     """A CALLERROR, received or to be sent."""
 

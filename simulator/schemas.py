@@ -41,6 +41,11 @@ def fault(version: str, name: str, payload: object) -> str | None:
     return f"{'/'.join(map(str, error.absolute_path)) or name}: {error.message}"
 
 
+def answered(action: str) -> bool:
+    """Whether a message is a call; the others are sent and forgotten (OCPP 2.1 SEND)."""
+    return action not in _SENT_ONLY
+
+
 @cache
 def _validator(version: str, name: str) -> Any:
     folder = resources.files("ocpp") / _FOLDERS[version] / "schemas"
