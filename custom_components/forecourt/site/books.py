@@ -11,6 +11,7 @@ from ..core.model.events import SessionEvent, SessionPhase
 from ..core.model.ids import EvseId
 from ..core.model.reading import Reading
 from ..core.model.session import Session, SessionFlag, SessionStatus, Transaction
+from ..core.model.token import Token
 from ..core.sessions import tracker
 from ..core.sessions.tracker import Charge
 from ..ledger import Ledger
@@ -57,6 +58,17 @@ class Books:
     def register_wh(self, evse: EvseId) -> int | None:
         """Return the energy register of an EVSE, `None` before its first transaction."""
         return self._registers.get(evse)
+
+    def charging_with(self, token: Token) -> list[Transaction]:
+        """Return the running transactions that a token began by right."""
+        key = self._ledger.token_key(token)
+        return [
+            running
+            for session in self._sessions.values()
+            if SessionFlag.UNAUTHORIZED not in session.flags
+            and (running := self._running(session)) is not None
+            and running.token_key == key
+        ]
 
     def forget(self, evse: EvseId) -> None:
         """Drop the session of an EVSE that was removed; what is booked stays in the ledger."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ..core.access.authorize import guard, judge
+from ..core.access.authorize import guard, judge, keep_free, limit_sessions
 from ..core.access.enrolment import WINDOW, Enrolment, open_window
 from ..core.model.events import Tap
 from ..core.model.ids import EvseId
@@ -18,14 +18,19 @@ from ..core.model.token import (
     Token,
 )
 from ..ledger import Ledger
+from ..stations.base import TransactionStart
 from .board import Board
 from .books import Books
 from .members import Members
+from .reservations import Reservations
 from .settings import SiteSettings
 from .signal import Signal
 
 SAME_TAP = timedelta(minutes=3)
 """How long a start or stop with the same token still belongs to a tap that was judged."""
+
+UNHEARD = timedelta(hours=1)
+"""How long a charge at a station that is away still keeps its token from charging elsewhere."""
 
 
 class EnrolmentBusyError(Exception):
@@ -53,14 +58,19 @@ class Desk:
         members: Members,
         books: Books,
         board: Board,
+        reservations: Reservations,
+        *,
         settings: Callable[[], SiteSettings],
+        clock: Callable[[], datetime],
     ) -> None:
-        """Judge by the members, the running sessions and the site's settings."""
+        """Judge by the members, the running sessions, reservations and the site's settings."""
         self._ledger = ledger
         self._members = members
         self._books = books
         self._board = board
+        self._reservations = reservations
         self._settings = settings
+        self._clock = clock
         self._enrolments: dict[str, tuple[Enrolment, asyncio.Future[EnrolledTap]]] = {}
         self._judged: dict[tuple[str, Token], datetime] = {}
         self.accepted_at: dict[str, datetime] = {}
@@ -88,7 +98,7 @@ class Desk:
         """Judge a token that somebody shows now, and book the tap."""
         authorization = self._enrolling(station_id, token, at)
         if authorization is None:
-            authorization = await self._judge_tap(station_id, token)
+            authorization = await self._judge_tap(station_id, token, at)
         if token not in self._members.register.virtual:
             self._judged = {key: t for key, t in self._judged.items() if at - t <= SAME_TAP}
             self._judged[station_id, token] = at
@@ -98,24 +108,53 @@ class Desk:
         return authorization
 
     async def accompany(
-        self, station_id: str, token: Token, at: datetime, *, replayed: bool
-    ) -> Authorization:
-        """Judge a token that was shown to start or stop a charge.
+        self,
+        station_id: str,
+        token: Token,
+        at: datetime,
+        authorization: Authorization,
+        *,
+        replayed: bool,
+    ) -> None:
+        """Book the tap that started or stopped a charge, unless it was booked before.
 
         A station that knows a card does not ask before it starts: such a tap
         is booked here, others were when they were judged.
         """
-        authorization = self.judge(token)
         if token in self._members.register.virtual:
-            return authorization
+            return
         judged_at = self._judged.pop((station_id, token), None)
         if judged_at is None or abs(at - judged_at) > SAME_TAP:
             await self._book(station_id, token, at, authorization, silent=replayed)
-        return authorization
 
-    def judge(self, token: Token) -> Authorization:
-        """Judge a token that nobody shows now."""
-        return judge(token, self._members.register)
+    def judge(self, token: Token, at: datetime | None = None) -> Authorization:
+        """Judge a token, wherever it is shown, by what is valid at a time, or now."""
+        return judge(token, self._members.register, at or self._clock())
+
+    def judge_start(self, start: TransactionStart) -> Authorization:
+        """Judge whoever starts a charge at an outlet; without a token anyone must be allowed.
+
+        A start that was told late is judged by its own time. The outlet itself never counts
+        as elsewhere, so a start that is told again has the same answer.
+        """
+        if start.token is None:
+            anyone = self._settings().access is Access.ANYONE
+            authorization = Authorization(
+                status=AuthorizationStatus.ACCEPTED if anyone else AuthorizationStatus.INVALID,
+                reason=AuthorizationReason.NO_TOKEN,
+            )
+        else:
+            by = start.at if start.replayed else None
+            authorization = limit_sessions(
+                self.judge(start.token, start.at),
+                self._members.tokens.get(start.token),
+                elsewhere=self._charging_with(start.token, but=start.evse, by=by),
+            )
+        return keep_free(authorization, self._reservations.holding(start.evse))
+
+    def is_held(self, evse: EvseId) -> bool:
+        """Return whether an outlet is held for somebody, who has to identify to charge."""
+        return self._reservations.holding(evse) is not None
 
     def owner_of(self, user_id: str | None) -> str | None:
         """Return who pays: the user, or the default user where nobody was named."""
@@ -131,11 +170,14 @@ class Desk:
             status=AuthorizationStatus.INVALID, reason=AuthorizationReason.ENROLLING
         )
 
-    async def _judge_tap(self, station_id: str, token: Token) -> Authorization:
-        authorization = self.judge(token)
+    async def _judge_tap(self, station_id: str, token: Token, at: datetime) -> Authorization:
+        authorization = self.judge(token, at)
         if not authorization.accepted or token in self._members.register.virtual:
             return authorization
-        if await self._claim(station_id, authorization, token):
+        record, elsewhere = self._members.tokens.get(token), self._charging_with(token)
+        if limit_sessions(
+            authorization, record, elsewhere=elsewhere
+        ).accepted and await self._claim(station_id, authorization, token):
             return authorization
         states = self._board.of(station_id)
         running = [s.session for s in states if s.session is not None and s.session.charging]
@@ -143,8 +185,34 @@ class Desk:
             authorization,
             user=self._members.user(authorization.user_id),
             owners=[self._members.user(session.user_id) for session in running],
-            free=len(running) < len(states),
+            free=[
+                self._reservations.holding(state.evse)
+                for state in states
+                if state.session is None or not state.session.charging
+            ],
+            record=record,
+            elsewhere=elsewhere,
         )
+
+    def _charging_with(
+        self, token: Token, *, but: EvseId | None = None, by: datetime | None = None
+    ) -> int:
+        """Return how many outlets charge with the token, without one, and as of a time.
+
+        A charge at a station that was not heard of for long may be over: it must not
+        keep its card from everything else for good.
+        """
+        now = self._clock()
+        return sum(
+            1
+            for one in self._books.charging_with(token)
+            if one.evse != but
+            and (by is None or one.started_at <= by)
+            and (self._is_online(one.evse) or now - one.last_at < UNHEARD)
+        )
+
+    def _is_online(self, evse: EvseId) -> bool:
+        return evse in self._board and self._board[evse].online
 
     async def _claim(self, station_id: str, authorization: Authorization, token: Token) -> bool:
         """Give a charge that the site began by itself to the user who shows a card for it."""

@@ -14,8 +14,8 @@ from ..stations.base import (
     supports,
 )
 from .board import Board
-from .members import Members
 from .once import Once
+from .reservations import Reservations
 
 
 class NotChargingError(Exception):
@@ -32,13 +32,13 @@ class Orders:
     def __init__(
         self,
         board: Board,
-        members: Members,
+        reservations: Reservations,
         stations: dict[str, Station],
         wake: Callable[[], None],
     ) -> None:
         """Command the given stations; `wake` lets the control loop look at once."""
         self._board = board
-        self._members = members
+        self._reservations = reservations
         self._stations = stations
         self._wake = wake
         self._once = Once()
@@ -58,7 +58,7 @@ class Orders:
         station = self._station(evse.station_id)
         if not supports(station, CanStart):
             raise StationError(evse.station_id, Failure.NOT_SUPPORTED)
-        token = self._members.site_tag(user_id)
+        token = self._reservations.start_tag(evse, user_id)
         await self._once.run(
             ("charge", evse), ("start", user_id), lambda: station.start(evse, token)
         )

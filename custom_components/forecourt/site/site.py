@@ -17,16 +17,10 @@ from ..core.model.events import StationEvent
 from ..core.model.evse import EvseState, EvseStatus
 from ..core.model.ids import EvseId
 from ..core.model.reading import Reading
+from ..core.model.reservation import ReservationStatus
 from ..core.model.session import SessionFlag
 from ..core.model.setpoint import LimitReason, Setpoint
-from ..core.model.token import (
-    Access,
-    Authorization,
-    AuthorizationReason,
-    AuthorizationStatus,
-    Token,
-    User,
-)
+from ..core.model.token import Authorization, Token, User
 from ..ledger import Ledger, LedgerError
 from ..stations.base import (
     Station,
@@ -38,8 +32,10 @@ from .board import Board
 from .books import Books
 from .controller import Controller
 from .desk import Desk
+from .lists import Lists
 from .members import Members
 from .orders import Orders
+from .reservations import Reservations
 from .settings import SiteSettings
 from .signal import Signal
 
@@ -56,7 +52,7 @@ class Site:
     """Every station, EVSE, user and session of one place behind one grid connection.
 
     The parts are public for reading and listening: `board` (states), `books`
-    (sessions), `desk` (taps), `orders` (commands), `members` (users).
+    (sessions), `desk` (taps), `orders` (commands), `members` (users), `reservations`.
     `station_signal` names a station that came, went or changed, `happened_signal` has
     what stations tell about themselves.
     """
@@ -71,11 +67,23 @@ class Site:
         self.board = Board()
         self.books = Books(ledger, settings.currency)
         self.members = Members(key)
-        self.desk = Desk(ledger, self.members, self.books, self.board, lambda: self.settings)
+        self.reservations = Reservations(
+            self.board, self.members, self.stations, ledger.token_key, clock
+        )
+        self.lists = Lists(self.members, self.stations, clock)
+        self.desk = Desk(
+            ledger,
+            self.members,
+            self.books,
+            self.board,
+            self.reservations,
+            settings=lambda: self.settings,
+            clock=clock,
+        )
         self.controller = Controller(
             self.board, self.desk, self.members, self.stations, lambda: self.settings
         )
-        self.orders = Orders(self.board, self.members, self.stations, self.controller.wake)
+        self.orders = Orders(self.board, self.reservations, self.stations, self.controller.wake)
         self.station_signal = Signal[str]()
         self.happened_signal = Signal[StationEvent]()
         self._clock = clock
@@ -83,6 +91,7 @@ class Site:
         self._limits: dict[str, Limits] = {}
         self._free_since: dict[EvseId, datetime] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._start = asyncio.Lock()
         self.books.changed.connect(self._session_changed)
 
     async def load(self) -> None:
@@ -108,16 +117,21 @@ class Site:
         except LedgerError:
             # The transactions stay open and are given up when the disk takes it.
             _LOGGER.exception("The ledger does not take the end of lost transactions")
+        self.reservations.look(now)
+        self.lists.look(now)
         self.controller.step(now)
 
     async def close(self) -> None:
         """Cancel what is under way; stations, ledger and `run` belong to the caller."""
         await self.orders.close()
+        await self.reservations.close()
+        await self.lists.close()
         await self.controller.close()
 
     def set_members(self, users: Iterable[User], tokens: Iterable[TokenRecord]) -> None:
-        """Take over everybody who is known."""
+        """Take over everybody who is known; stations hear of it soon."""
         self.members.replace(users, tokens)
+        self.lists.members_changed()
 
     def add_station(
         self, station: Station, limits: Limits, remembered: Mapping[EvseId, EvseState]
@@ -136,6 +150,8 @@ class Site:
         """Let a station go; its sessions end and stay in the ledger."""
         self.stations.pop(station_id, None)
         self._limits.pop(station_id, None)
+        self.reservations.station_removed(station_id)
+        await self.lists.station_removed(station_id)
         async with self._locks[station_id]:
             for state in self.board.of(station_id):
                 try:
@@ -166,6 +182,8 @@ class Site:
                 # What it has to tell of the time without a connection comes now.
                 self._free_since[evse] = self._clock()
             self.board.update(evse, online=station.online)
+        self.reservations.station_changed(station)
+        self.lists.station_changed(station)
         self.station_signal.send(station_id)
         self.controller.wake()
 
@@ -176,7 +194,9 @@ class Site:
         if evse not in self.board:
             return
         async with self._locks[evse.station_id]:
+            before = self.board[evse].status
             self.board.set_status(evse, status, at, error)
+            self.reservations.status_changed(evse, before, status)
             if status.plugged is False:
                 self._free_since.setdefault(evse, self._clock())
                 await self.books.unplug(evse, at)
@@ -209,6 +229,12 @@ class Site:
         """Return how the station names a transaction."""
         return await self.books.reference(transaction_id)
 
+    def reservation_changed(
+        self, station_id: str, reservation_id: int, status: ReservationStatus
+    ) -> None:
+        """Take note of what a station says became of a reservation."""
+        self.reservations.told(station_id, reservation_id, status)
+
     def happened(self, event: StationEvent) -> None:
         """Pass on what a station tells about itself."""
         if event.station_id in self.stations:
@@ -217,16 +243,19 @@ class Site:
     async def transaction_started(self, start: TransactionStart) -> TransactionAnswer:
         """Book a start, whoever it is for: energy that flows is never left out of the books."""
         evse = start.evse
-        async with self._locks[evse.station_id]:
+        # One start at a time, so that a card cannot begin two charges in one moment.
+        async with self._locks[evse.station_id], self._start:
             known = await self.books.find(start)
+            authorization = self.desk.judge_start(start)
             if known is not None:
-                return TransactionAnswer(
-                    transaction_id=known.id, authorization=self._judge(start.token)
-                )
-            authorization = self._judge(start.token)
+                return TransactionAnswer(transaction_id=known.id, authorization=authorization)
             if start.token is not None:
-                authorization = await self.desk.accompany(
-                    evse.station_id, start.token, start.at, replayed=start.replayed
+                await self.desk.accompany(
+                    evse.station_id,
+                    start.token,
+                    start.at,
+                    authorization,
+                    replayed=start.replayed,
                 )
             if evse in self._free_since:
                 # The word that the outlet is taken comes after the start, if at all.
@@ -248,6 +277,7 @@ class Site:
                 plugged_at=self.board[evse].plugged_at if evse in self.board else None,
                 flags=flags,
             )
+            self.reservations.started(start, authorization)
         self.controller.wake()
         return TransactionAnswer(transaction_id=transaction.id, authorization=authorization)
 
@@ -261,24 +291,14 @@ class Site:
                 if state.plugged is False:
                     await self.books.unplug(state.evse, state.status_at or end.at)
             authorization = None
-            if end.token is not None and is_news and end.reason in TAPPED:
-                authorization = await self.desk.accompany(
-                    end.station_id, end.token, end.at, replayed=end.replayed
-                )
-            elif end.token is not None:
-                authorization = self.desk.judge(end.token)
+            if end.token is not None:
+                authorization = self.desk.judge(end.token, end.at)
+                if is_news and end.reason in TAPPED:
+                    await self.desk.accompany(
+                        end.station_id, end.token, end.at, authorization, replayed=end.replayed
+                    )
         self.controller.wake()
         return authorization
-
-    def _judge(self, token: Token | None) -> Authorization:
-        """Judge a token that nobody shows now; without one, whoever plugs in must be allowed."""
-        if token is not None:
-            return self.desk.judge(token)
-        anyone = self.settings.access is Access.ANYONE
-        return Authorization(
-            status=AuthorizationStatus.ACCEPTED if anyone else AuthorizationStatus.INVALID,
-            reason=AuthorizationReason.NO_TOKEN,
-        )
 
     def _digits(self, token: Token | None) -> str | None:
         """Return what people may see of a token that somebody showed."""

@@ -130,6 +130,11 @@ class CanHoldTokens(Protocol):
     async def hold_tokens(self, tokens: Sequence[HeldToken]) -> None:
         """Bring the station's list in line; sends nothing when it is. Raises `StationError`."""
 
+
+@runtime_checkable
+class CanForgetTokens(Protocol):
+    """Remembers whom it was told to let in, beside any list, until it is told to forget."""
+
     async def forget_cached_tokens(self) -> None:
         """Have it forget whom it let in before, because a token was withdrawn.
 

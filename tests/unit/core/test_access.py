@@ -2,16 +2,20 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import product
 
+from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.forecourt.core.access.authorize import (
     Register,
     TokenRecord,
+    group_of,
     guard,
     judge,
+    keep_free,
+    limit_sessions,
     may_stop,
+    may_use,
 )
 from custom_components.forecourt.core.access.autostart import (
     MAX_TRIES,
@@ -25,6 +29,7 @@ from custom_components.forecourt.core.access.autostart import (
 from custom_components.forecourt.core.access.enrolment import WINDOW, open_window
 from custom_components.forecourt.core.model.evse import EvseState, EvseStatus
 from custom_components.forecourt.core.model.ids import EvseId
+from custom_components.forecourt.core.model.reservation import Reservation
 from custom_components.forecourt.core.model.session import Session
 from custom_components.forecourt.core.model.token import (
     Authorization,
@@ -37,6 +42,7 @@ from custom_components.forecourt.core.model.token import (
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 EVSE = EvseId("garage", 1)
 SECOND = timedelta(seconds=1)
+LATER = NOON + timedelta(hours=1)
 
 ANNA = User(id="anna", name="Anna", group="family")
 BEN = User(id="ben", name="Ben", group="family")
@@ -45,6 +51,7 @@ DORA = User(id="dora", name="Dora")
 USERS = {user.id: user for user in (ANNA, BEN, CARL, DORA)}
 
 CARD, CARLS, BARRED, LEFT = Token("04AA11"), Token("04CC33"), Token("04BB22"), Token("04EE55")
+GUEST, OLD = Token("04DD77"), Token("04DD88")
 SITE_TAG, CARLS_TAG, GHOST_TAG = Token("F00"), Token("F0C"), Token("F0E")
 REGISTER = Register(
     users=USERS,
@@ -55,15 +62,22 @@ REGISTER = Register(
             TokenRecord(token=CARLS, user_id="carl"),
             TokenRecord(token=BARRED, user_id="anna", blocked=True),
             TokenRecord(token=LEFT, user_id="who left"),
+            TokenRecord(token=GUEST, user_id="dora", expires_at=LATER),
+            TokenRecord(token=OLD, user_id="dora", expires_at=NOON),
         )
     },
     virtual={SITE_TAG: None, CARLS_TAG: "carl", GHOST_TAG: "who left"},
 )
 
-ACCEPTED, BLOCKED, INVALID = (
+ACCEPTED, BLOCKED, CONCURRENT, EXPIRED, INVALID = (
     AuthorizationStatus.ACCEPTED,
     AuthorizationStatus.BLOCKED,
+    AuthorizationStatus.CONCURRENT,
+    AuthorizationStatus.EXPIRED,
     AuthorizationStatus.INVALID,
+)
+KNOWN = Authorization(
+    status=ACCEPTED, reason=AuthorizationReason.KNOWN_USER, user_id="anna", group="group:family"
 )
 
 
@@ -89,16 +103,30 @@ def test_a_token_is_judged_by_the_register(
     user_id: str | None,
     group: str | None,
 ) -> None:
-    assert judge(token, REGISTER) == Authorization(
+    assert judge(token, REGISTER, NOON) == Authorization(
         status=status, reason=reason, user_id=user_id, group=group
     )
-    assert judge(token, REGISTER).accepted == (status is ACCEPTED)
+    assert judge(token, REGISTER, NOON).accepted == (status is ACCEPTED)
+
+
+@given(st.timedeltas(min_value=-timedelta(days=9), max_value=timedelta(days=9)))
+def test_a_token_is_good_until_its_time_is_over(after: timedelta) -> None:
+    answer = judge(GUEST, REGISTER, LATER + after)
+    if after < timedelta(0):
+        assert (answer.status, answer.expires_at) == (ACCEPTED, LATER)
+    else:
+        assert answer == Authorization(
+            status=EXPIRED, reason=AuthorizationReason.EXPIRED_TOKEN, user_id="dora"
+        )
+
+
+def test_a_barred_card_is_barred_also_when_its_time_is_over() -> None:
+    record = TokenRecord(token=CARD, user_id="anna", blocked=True, expires_at=NOON)
+    assert judge(CARD, Register(USERS, {CARD: record}, {}), LATER).status is BLOCKED
 
 
 def test_a_user_and_a_group_of_the_same_name_are_not_the_same() -> None:
-    user = replace(CARL, id="family")
-    register = Register({user.id: user}, {CARD: TokenRecord(token=CARD, user_id="family")}, {})
-    assert judge(CARD, register).group != judge(CARD, REGISTER).group
+    assert group_of(replace(CARL, id="family")) != group_of(ANNA) == group_of(BEN)
 
 
 @pytest.mark.parametrize(
@@ -120,34 +148,126 @@ def test_who_may_stop_whose_charge(user: User | None, owner: User | None, may: b
     assert may_stop(user, owner) is may
 
 
-@pytest.mark.parametrize(
-    ("user", "owners", "free"),
-    product([None, ANNA, CARL], [(), (ANNA,), (CARL,), (DORA, BEN), (None, DORA)], [True, False]),
+# --- what a tap may begin -------------------------------------------------------------------------
+
+RECORD = TokenRecord(token=CARD, user_id="anna")
+
+
+@given(
+    st.sampled_from(AuthorizationStatus),
+    st.none() | st.integers(1, 5),
+    st.integers(0, 9),
 )
-def test_a_tap_that_could_only_stop_somebody_elses_charge_is_refused(
-    user: User | None, owners: tuple[User | None, ...], free: bool
+def test_a_token_charges_no_more_cars_than_it_may(
+    status: AuthorizationStatus, max_sessions: int | None, elsewhere: int
 ) -> None:
-    accepted = Authorization(
-        status=ACCEPTED,
-        reason=AuthorizationReason.KNOWN_USER,
-        user_id=user.id if user else None,
-        group="group",
-    )
-    answer = guard(accepted, user=user, owners=owners, free=free)
-    if free or not owners or any(may_stop(user, owner) for owner in owners):
-        assert answer == accepted
+    authorization = replace(KNOWN, status=status)
+    record = replace(RECORD, max_sessions=max_sessions)
+    answer = limit_sessions(authorization, record, elsewhere=elsewhere)
+    if status is ACCEPTED and max_sessions is not None and elsewhere >= max_sessions:
+        assert answer == Authorization(
+            status=CONCURRENT, reason=AuthorizationReason.CHARGING_ELSEWHERE, user_id="anna"
+        )
     else:
+        assert answer == authorization
+
+
+@given(st.integers(0, 9))
+def test_the_tags_of_the_site_are_not_counted(elsewhere: int) -> None:
+    assert limit_sessions(KNOWN, None, elsewhere=elsewhere) == KNOWN
+
+
+def held_for(user: User | None) -> Reservation | None:
+    if user is None:
+        return None
+    return Reservation(
+        id=1, evse=EVSE, token=CARD, until=LATER, user_id=user.id, group=group_of(user)
+    )
+
+
+@pytest.mark.parametrize(
+    ("shown", "held", "may"),
+    [
+        (CARD, ANNA, True),
+        (CARD, BEN, True),
+        (CARD, CARL, False),
+        (CARLS, CARL, True),
+        (CARLS, ANNA, False),
+        (CARLS_TAG, CARL, True),
+        (SITE_TAG, CARL, False),
+    ],
+)
+def test_an_outlet_is_kept_for_the_user_and_the_group(shown: Token, held: User, may: bool) -> None:
+    authorization, reservation = judge(shown, REGISTER, NOON), held_for(held)
+    assert reservation is not None
+    assert may_use(authorization, reservation) is may
+    answer = keep_free(authorization, reservation)
+    assert (answer == authorization) is may
+    if not may:
         assert answer == Authorization(
             status=INVALID,
-            reason=AuthorizationReason.OTHER_USERS_SESSION,
-            user_id=user.id if user else None,
+            reason=AuthorizationReason.RESERVED,
+            user_id=authorization.user_id,
         )
 
 
-@pytest.mark.parametrize("status", [BLOCKED, INVALID])
-def test_the_guard_lets_nobody_in(status: AuthorizationStatus) -> None:
-    refused = Authorization(status=status, reason=AuthorizationReason.UNKNOWN_TOKEN)
-    assert guard(refused, user=ANNA, owners=[ANNA], free=True) == refused
+def test_nobody_keeps_an_outlet_from_anybody() -> None:
+    nobody = Reservation(id=1, evse=EVSE, token=CARD, until=LATER)
+    site = judge(SITE_TAG, REGISTER, NOON)
+    assert not may_use(site, nobody)
+    assert keep_free(site, None) == site
+
+
+users = st.sampled_from([None, ANNA, BEN, CARL, DORA])
+
+
+@given(
+    user=users,
+    status=st.sampled_from(AuthorizationStatus),
+    owners=st.lists(users, max_size=3),
+    free=st.lists(users.map(held_for), max_size=3),
+    max_sessions=st.none() | st.integers(1, 3),
+    elsewhere=st.integers(0, 3),
+)
+def test_a_tap_is_let_in_where_it_can_end_a_charge_or_begin_one(
+    *,
+    user: User | None,
+    status: AuthorizationStatus,
+    owners: list[User | None],
+    free: list[Reservation | None],
+    max_sessions: int | None,
+    elsewhere: int,
+) -> None:
+    shown = Authorization(
+        status=status,
+        reason=AuthorizationReason.KNOWN_USER,
+        user_id=user.id if user else None,
+        group=group_of(user) if user else None,
+    )
+    answer = guard(
+        shown,
+        user=user,
+        owners=owners,
+        free=free,
+        record=replace(RECORD, max_sessions=max_sessions),
+        elsewhere=elsewhere,
+    )
+    can_end = any(may_stop(user, owner) for owner in owners)
+    too_many = max_sessions is not None and elsewhere >= max_sessions
+    can_begin = any(held is None or may_use(shown, held) for held in free) and not too_many
+    nothing_known = not owners and not free and not too_many
+    if not shown.accepted or can_end or can_begin or nothing_known:
+        assert answer == shown
+        return
+    assert not answer.accepted
+    assert (answer.user_id, answer.group) == (shown.user_id, None)
+    assert answer.reason is (
+        AuthorizationReason.CHARGING_ELSEWHERE
+        if too_many
+        else AuthorizationReason.RESERVED
+        if free
+        else AuthorizationReason.OTHER_USERS_SESSION
+    )
 
 
 # --- autostart ------------------------------------------------------------------------------------

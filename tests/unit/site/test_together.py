@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -12,7 +13,7 @@ from custom_components.forecourt.core.model.session import SessionFlag, SessionS
 from custom_components.forecourt.core.model.token import Token
 from custom_components.forecourt.site.site import GRACE
 
-from .world import ANNAS, CARLS, EVSE, World, until
+from .world import ANNAS, CARLS, EVSE, TOKENS, USERS, World, until
 
 MINUTE = timedelta(minutes=1)
 
@@ -59,6 +60,8 @@ async def charge(world: World, evse: EvseId, token: Token, number: int) -> int:
 
 
 async def test_two_outlets_of_each_of_many_stations(world: World) -> None:
+    # Each card charges eight cars at a time.
+    world.site.set_members(USERS, [replace(one, max_sessions=None) for one in TOKENS])
     evses = [EvseId(f"box {n}", side) for n in range(8) for side in (1, 2)]
     for name in dict.fromkeys(evse.station_id for evse in evses):
         world.add(name, evses=2)

@@ -91,6 +91,7 @@ class AuthorizationReason(StrEnum):
     EXPIRED_TOKEN = "expired_token"  # noqa: S105 - a reason, not a secret
     CHARGING_ELSEWHERE = "charging_elsewhere"
     OTHER_USERS_SESSION = "other_users_session"
+    RESERVED = "reserved"
     NO_TOKEN = "no_token"  # noqa: S105 - a reason, not a secret
 
 
