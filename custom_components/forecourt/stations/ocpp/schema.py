@@ -109,13 +109,18 @@ _SPELLED_2 = {
     ErrorCode.OCCURENCE_CONSTRAINT_VIOLATION: "OccurrenceConstraintViolation",
 }
 # In any version: stations mix them up.
-KNOWN_CODES = frozenset(map(str, ErrorCode)) | frozenset(_SPELLED_2.values())
+_KNOWN = frozenset(map(str, ErrorCode)) | frozenset(_SPELLED_2.values())
 
 _CODES = {
     "type": ErrorCode.TYPE_CONSTRAINT_VIOLATION,
     "minItems": ErrorCode.OCCURENCE_CONSTRAINT_VIOLATION,
     "maxItems": ErrorCode.OCCURENCE_CONSTRAINT_VIOLATION,
 }
+
+
+def known_code(code: Any) -> str:
+    """Return a code that a station sent; an unknown one may be anything, even a secret."""
+    return str(code) if isinstance(code, str) and code in _KNOWN else ErrorCode.GENERIC_ERROR
 
 
 class ViolationError(Exception):
@@ -152,6 +157,17 @@ class Schemas:
         )
         self._files: dict[tuple[int, str], Traversable] = {}
         self._schemas: dict[tuple[int, str], _Schema] = {}
+
+    @property
+    def kinds(self) -> frozenset[int]:
+        """The message types that this version has."""
+        more = {CALL_RESULT_ERROR, SEND} if self.version == "2.1" else set()
+        return frozenset({CALL, CALL_RESULT, CALL_ERROR} | more)
+
+    @property
+    def ignores_other_kinds(self) -> bool:
+        """Whether a message of another type is ignored, as OCPP-J 1.6 §4.1.3 wants, or refused."""
+        return self.version == "1.6"
 
     def spell(self, code: ErrorCode) -> str:
         """Return the code as this version writes it."""
@@ -200,9 +216,7 @@ class Schemas:
         call = "" if self.version == "1.6" else "Request"
         found = {}
         for file in folder.iterdir():
-            name, _, ending = file.name.partition(".")
-            if ending != "json":
-                continue
+            name = file.name.removesuffix(".json")
             if name.endswith("Response"):
                 found[CALL_RESULT, name.removesuffix("Response")] = file
             elif name.endswith(call):
