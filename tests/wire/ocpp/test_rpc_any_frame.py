@@ -14,18 +14,31 @@ from custom_components.forecourt.stations.ocpp import (
     OcppStation,
     Timing,
 )
+from custom_components.forecourt.stations.ocpp.codec import parse
+from custom_components.forecourt.stations.ocpp.frames import FrameLog
 from custom_components.forecourt.stations.ocpp.link import ConnectionLostError
 from custom_components.forecourt.stations.ocpp.rpc import (
     AnswerError,
     Rpc,
 )
-from custom_components.forecourt.stations.ocpp.schema import ErrorCode, Schemas
+from custom_components.forecourt.stations.ocpp.schema import CALL, SEND, ErrorCode, Schemas
 from custom_components.forecourt.stations.ocpp.v16.lenient import lenient
 from custom_components.forecourt.stations.ocpp.v16.setup import Setup
 
 from .peer import Peer, Site
 
-ACTIONS = frozenset({"Heartbeat", "MeterValues", "StopTransaction", "StatusNotification"})
+VERSIONS = {version: Schemas(version) for version in ("1.6", "2.0.1", "2.1")}
+ACTIONS = frozenset(
+    {
+        "Heartbeat",
+        "MeterValues",
+        "NotifyPeriodicEventStream",
+        "NotifyReport",
+        "StatusNotification",
+        "StopTransaction",
+        "TransactionEvent",
+    }
+)
 
 
 class Wire:
@@ -52,14 +65,19 @@ class Echo:
 
     once = frozenset({"MeterValues"})
 
+    def __init__(self, version: str = "1.6") -> None:
+        self._schemas = VERSIONS[version]
+
     def admit(self, action: str) -> None:
         if action not in ACTIONS:
             raise AnswerError(ErrorCode.NOT_IMPLEMENTED)
 
     def lenient(self, kind: int, action: str, payload: Any) -> list[str]:
-        return lenient(kind, action, payload)
+        return lenient(kind, action, payload) if self._schemas is VERSIONS["1.6"] else []
 
     async def handle(self, action: str, payload: Any) -> Any:
+        kind = SEND if action == "NotifyPeriodicEventStream" else CALL
+        assert self._schemas.fits(kind, action, payload)
         return {}
 
     def answered(self, action: str, answer: Any) -> None: ...
@@ -79,7 +97,21 @@ ANYTHING = st.recursive(
     max_leaves=12,
 )
 FIELDS = st.sampled_from(
-    ["connectorId", "meterValue", "timestamp", "sampledValue", "errorCode", "reason", "meterStop"]
+    [
+        "connectorId",
+        "customData",
+        "data",
+        "errorCode",
+        "evse",
+        "evseId",
+        "idToken",
+        "meterStop",
+        "meterValue",
+        "reason",
+        "reportData",
+        "sampledValue",
+        "timestamp",
+    ]
 )
 PAYLOAD = st.dictionaries(FIELDS, ANYTHING, max_size=5)
 CALLS = st.tuples(st.just(2), st.text(max_size=5), st.sampled_from(sorted(ACTIONS)), PAYLOAD)
@@ -87,21 +119,38 @@ FRAMES = (
     st.text(max_size=30)
     | ANYTHING.map(json.dumps)
     | st.lists(ANYTHING, min_size=1, max_size=5).map(json.dumps)
-    | st.tuples(st.sampled_from([2, 3, 4]), ANYTHING, ANYTHING, ANYTHING).map(json.dumps)
+    | st.tuples(st.integers(0, 7), ANYTHING, ANYTHING, ANYTHING).map(json.dumps)
     | CALLS.map(json.dumps)
+    | CALLS.map(lambda call: json.dumps([6, *call[1:]]))
 )
 
 
+@pytest.mark.parametrize("version", VERSIONS)
 @settings(max_examples=60, deadline=None)
 @given(st.lists(FRAMES, max_size=6), st.lists(CALLS.map(json.dumps), max_size=4))
-def test_every_call_among_any_frames_gets_its_answer(frames: list[str], calls: list[str]) -> None:
-    wire = Wire(*frames, *calls)
-    calls_of = Rpc(wire, Echo(), Schemas("1.6"), Timing(), logging.getLogger("nothing"))
-    asyncio.run(calls_of.serve())
+def test_every_frame_is_answered_or_dropped_and_counted(
+    version: str, frames: list[str], calls: list[str]
+) -> None:
+    wire, log = Wire(*frames, *calls), FrameLog()
+    logger = logging.getLogger("nothing")
+    rpc = Rpc(wire, Echo(version), VERSIONS[version], Timing(), logger, frames=log)
+    asyncio.run(rpc.serve())
     answered = [frame[1] for frame in wire.sent]
     for call in calls:
         assert json.loads(call)[1] in answered
     assert all(frame[0] == 3 or frame[2] != "InternalError" for frame in wire.sent)
+    assert "message not taken: InternalError" not in rpc.notes
+    counters = rpc.counters
+    assert counters.messages_in == len(frames) + len(calls)
+    sends = sum(_is_send(text) for text in frames) if version == "2.1" else 0
+    assert 0 <= counters.messages_in - len(wire.sent) - counters.dropped <= sends
+    assert counters.messages_out == len(wire.sent)
+    assert len(log.entries()) == counters.messages_in + counters.messages_out
+
+
+def _is_send(text: str) -> bool:
+    frame = parse(text)
+    return isinstance(frame, list) and frame[:1] == [6]
 
 
 async def test_a_connection_that_ends_while_an_answer_goes_out_is_no_failure() -> None:

@@ -65,25 +65,6 @@ async def test_pings_of_the_station_are_answered(central: CentralSystem) -> None
         assert message.data == b"hello"
 
 
-async def test_a_station_that_does_not_read_is_dropped(
-    make_central: MakeCentral, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    central = await make_central(Timing(send_s=0.05, close_s=0.05, pong_s=0.01))
-    async with Peer(central, "CP1") as peer:
-        await peer.boot()
-        connection = central._connections["CP1"]
-        await peer.vanish()
-        writer = connection.link._socket
-
-        async def stuck(_text: str) -> None:
-            await asyncio.sleep(5)
-
-        monkeypatch.setattr(writer, "send_str", stuck)
-        await peer.send([2, "1", "Heartbeat", {}])
-        await until_gone(central, "CP1")
-        assert connection.link.why == "does not read what it is sent"
-
-
 # What is too much
 
 

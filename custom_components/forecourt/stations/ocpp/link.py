@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from aiohttp import WSCloseCode, WSMsgType, web
 from aiohttp.http_websocket import WebSocketError
 
+# What a stranger may send at once, and a station: its NotifyReport (2.x) may be large.
 MAX_MESSAGE_BYTES = 64 * 1024
+MAX_TRUSTED_BYTES = 512 * 1024
+
+# As much as this is always taken by an empty buffer (asyncio's is 64 KiB), at four bytes
+# a character at most.
+SMALL_FRAME = 8 * 1024
 
 # How many frames may come in. Each one that goes out earns one more: a station that waits
 # for its answers, as OCPP wants it, may tell what it stored as fast as it is answered.
@@ -46,12 +52,16 @@ class ConnectionLostError(Exception):
 
 
 class Link:
-    """A WebSocket of a station, and what it takes to know whether it lives."""
+    """A WebSocket of a station, and what it takes to know whether it lives.
+
+    `trusted` says that it is a known station's, which may send more at once.
+    """
 
     def __init__(self, request: web.BaseRequest, protocol: str, timing: Timing) -> None:
         self.address = request.remote or "unknown"
         self.fault: str | None = None
         self.why = "connection closed"
+        self.trusted = False
         self._request = request
         self._timing = timing
         self._socket = web.WebSocketResponse(
@@ -59,7 +69,7 @@ class Link:
             autoping=False,
             # Small messages, many stations: compression would cost more memory than it saves.
             compress=False,
-            max_msg_size=MAX_MESSAGE_BYTES,
+            max_msg_size=MAX_TRUSTED_BYTES,
             timeout=timing.close_s,
         )
         self._allowance = float(FRAME_BURST)
@@ -106,9 +116,12 @@ class Link:
                     return
                 match message.type:
                     case WSMsgType.TEXT:
+                        if not self.trusted and len(message.data) > MAX_MESSAGE_BYTES:
+                            await self.close(WSCloseCode.MESSAGE_TOO_BIG, fault=_TOO_BIG)
+                            return
                         yield message.data
                     case WSMsgType.PING:
-                        await self._send(self._socket.pong(message.data))
+                        await self._send(self._socket.pong(message.data), len(message.data))
                     case WSMsgType.PONG:
                         self._answers_pings = True
                     case WSMsgType.BINARY:
@@ -126,7 +139,7 @@ class Link:
         """Send a text frame. Raises `ConnectionLostError`."""
         if not self.open:
             raise ConnectionLostError
-        await self._send(self._socket.send_str(text))
+        await self._send(self._socket.send_str(text), len(text))
         self._earn(1)
 
     async def probe(self, timeout_s: float) -> bool:
@@ -172,14 +185,22 @@ class Link:
     def _earn(self, frames: float) -> None:
         self._allowance = min(FRAME_BURST, self._allowance + frames)
 
-    async def _send(self, sending: Awaitable[None]) -> None:
+    async def _send(self, sending: Awaitable[None], length: int) -> None:
         try:
+            if length <= SMALL_FRAME and self._nothing_waits():
+                # It goes straight into the buffer; setting a timer would cost more.
+                await sending
+                return
             async with asyncio.timeout(self._timing.send_s):
                 await sending
         except (TimeoutError, ConnectionError) as err:
             # The peer does not read any more; waiting longer would block everything behind.
             self.abort("does not read what it is sent")
             raise ConnectionLostError from err
+
+    def _nothing_waits(self) -> bool:
+        transport = self._request.transport
+        return transport is not None and not transport.get_write_buffer_size()
 
     async def _watch(self) -> None:
         """End the connection when the station is dead.
@@ -200,7 +221,9 @@ class Link:
             await asyncio.sleep(self._timing.ping_every_s)
 
 
+_TOO_BIG = f"message over {MAX_MESSAGE_BYTES // 1024} KiB"
+
 _FAULTS: dict[int, str] = {
-    WSCloseCode.MESSAGE_TOO_BIG: f"message over {MAX_MESSAGE_BYTES // 1024} KiB",
+    WSCloseCode.MESSAGE_TOO_BIG: f"message over {MAX_TRUSTED_BYTES // 1024} KiB",
     WSCloseCode.INVALID_TEXT: "text is not UTF-8",
 }

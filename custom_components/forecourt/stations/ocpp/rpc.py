@@ -11,33 +11,41 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 import hashlib
-import json
 import logging
+import time
 from typing import Any, Protocol
 from uuid import uuid4
 
 from aiohttp import WSCloseCode
 
+from .codec import dump, parse, parse_carefully
 from .door import printable
+from .frames import Counters, FrameLog
 from .link import ConnectionLostError, Timing
+from .masking import masked
 from .schema import (
     CALL,
     CALL_ERROR,
     CALL_RESULT,
-    MAX_INTEGER,
+    SEND,
     ErrorCode,
     Payload,
     Schemas,
     ViolationError,
+    known_code,
 )
 
 MAX_QUEUE = 256
 MAX_ANSWERS_KEPT = 32
 UNREADABLE_ID = "-1"
-MASK = "…"
-# No message of OCPP is so deep; what is deeper was made to exhaust the stack.
-LOGGED_LEVELS = 20
-SECRET_FIELDS = frozenset({"data", "idTag", "localAuthorizationList", "parentIdTag"})
+# Each value may be wrong, and to find and mend that takes up to 20 µs. More is only taken
+# when it is right: the report of a large station, but nothing made to keep us busy.
+MAX_VALUES_MENDED = 4096
+
+# Where the payload is.
+_PAYLOAD = {CALL: 3, SEND: 3, CALL_RESULT: 2}
+
+_now = time.monotonic
 
 
 class CallTimeoutError(Exception):
@@ -89,10 +97,16 @@ class Dialect(Protocol):
         """Raise `AnswerError` for an action that is not taken, before its payload is looked at."""
 
     def lenient(self, kind: int, action: str, payload: Payload) -> list[str]:
-        """Mend in place what only this version knows to be harmless; returns what it was."""
+        """Mend in place what only this version knows to be harmless; returns what it was.
+
+        Asked only about what does not fit the schema.
+        """
 
     async def handle(self, action: str, payload: Payload) -> Payload:
-        """Answer a call of the station. May raise `AnswerError`."""
+        """Answer a call of the station. May raise `AnswerError`.
+
+        What is returned for a SEND of 2.1 goes nowhere.
+        """
 
     def answered(self, action: str, answer: Payload) -> None:
         """The answer is on its way."""
@@ -101,19 +115,25 @@ class Dialect(Protocol):
         """The connection is lost; what was received is still to be handled."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Call:
-    """A call of the station; `error` is set where it could not even be understood."""
+    """A call of the station; `error` is its answer where it could not even be understood."""
 
+    kind: int
     message_id: str | int
     action: str
     payload: Payload
-    digest: bytes
-    error: ErrorCode | None = None
+    text: str
+    received_s: float
+    error: AnswerError | None = None
 
 
 class Rpc:
-    """The calls in both directions over one connection."""
+    """The calls in both directions over one connection.
+
+    `notes` says what was odd, `counters` how much there was, `frames` what was said. They
+    may be replaced by those of the station when it turns out which one it is.
+    """
 
     def __init__(
         self,
@@ -122,17 +142,23 @@ class Rpc:
         schemas: Schemas,
         timing: Timing,
         logger: logging.Logger,
+        *,
+        frames: FrameLog | None = None,
+        counters: Counters | None = None,
     ) -> None:
         self.notes: Counter[str] = Counter()
+        self.frames = frames
+        self.counters = counters or Counters()
         self._transport = transport
         self._dialect = dialect
         self._schemas = schemas
+        self._kinds = schemas.kinds
         self._timing = timing
         self._logger = logger
         self._inbox: asyncio.Queue[_Call] = asyncio.Queue(MAX_QUEUE)
         self._answers: OrderedDict[bytes, str] = OrderedDict()
         self._turn = asyncio.Lock()
-        self._waiting: tuple[str, str, asyncio.Future[Payload]] | None = None
+        self._waiting: tuple[str, str, asyncio.Future[tuple[Payload, str]]] | None = None
         self._ended = False
 
     async def serve(self) -> None:
@@ -161,27 +187,29 @@ class Rpc:
 
         Raises `CallTimeoutError`, `CallRefusedError`, `BadAnswerError`, `ConnectionLostError`.
         """
+        await self._schemas.ensure(CALL, action)
         self._schemas.check(CALL, action, payload)
         async with self._turn:
             if self._ended:
                 raise ConnectionLostError
             message_id = str(uuid4())
-            future: asyncio.Future[Payload] = asyncio.get_running_loop().create_future()
+            future: asyncio.Future[tuple[Payload, str]] = asyncio.get_running_loop().create_future()
             self._waiting = (message_id, action, future)
             try:
                 async with asyncio.timeout(self._timing.call_s):
-                    await self._send([CALL, message_id, action, payload], action)
-                    answer = await future
+                    self._log("→", action, payload)
+                    await self._send(dump([CALL, message_id, action, payload]))
+                    answer, text = await future
             except TimeoutError:
                 self.notes["call timed out"] += 1
+                self.counters.timeouts += 1
                 raise CallTimeoutError(action) from None
             finally:
                 self._waiting = None
         try:
-            self._mend(CALL_RESULT, action, answer)
+            return await self._fitting(CALL_RESULT, action, answer, text)
         except ViolationError as err:
             raise BadAnswerError(f"{action}: {err}") from None
-        return answer
 
     def _end(self) -> None:
         self._ended = True
@@ -194,41 +222,80 @@ class Rpc:
 
     def _receive(self, text: str) -> None:
         """Sort one frame; raises `asyncio.QueueFull`."""
-        match _parse(text):
-            case [2, str() | int() as message_id, str() as action, dict() | None as payload, *_]:
+        self.counters.messages_in += 1
+        if self.frames is not None:
+            self.frames.add_in(text)
+        match parse(text):
+            case [
+                (2 | 6) as kind,
+                str() | int() as message_id,
+                str() as action,
+                dict() | None as payload,
+                *_,
+            ] if kind in self._kinds:
                 self._log("←", action, payload)
-                digest = hashlib.sha256(text.encode(errors="replace")).digest()
-                self._inbox.put_nowait(_Call(message_id, action, payload or {}, digest))
+                self._take(_Call(kind, message_id, action, payload or {}, text, _now()))
             case [3, message_id, dict() | None as payload, *_]:
-                self._settle(message_id, payload or {})
+                self._settle(message_id, (payload or {}, text))
             case [4, message_id, *rest]:
-                self._settle(message_id, CallRefusedError("", _known_code(rest)))
+                self._settle(message_id, CallRefusedError("", self._told_error(rest)))
             case [3, message_id, *_]:
                 self._settle(message_id, BadAnswerError("not an object"))
+            case [5, _, *rest] if 5 in self._kinds:
+                # A refused answer is not given again: the next would be the same.
+                self._drop(f"answer refused: {self._told_error(rest)}")
+            case [6, *_] if SEND in self._kinds:
+                # Nobody waits for what becomes of it.
+                self._drop("malformed message")
             case [2, str() | int() as message_id, *_]:
-                self._refuse(message_id)
-            case [int() as kind, *_] if kind not in (CALL, CALL_RESULT, CALL_ERROR):
-                # OCPP-J 1.6 §4.1.3: messages of an unknown type are ignored.
-                self.notes["unknown message type"] += 1
+                self._refuse(message_id, text)
+            case [int() as kind, *rest] if kind not in self._kinds:
+                self._pass_over(rest, text)
             case _:
-                self._refuse(UNREADABLE_ID)
+                self._refuse(UNREADABLE_ID, text)
 
-    def _refuse(self, message_id: str | int) -> None:
+    def _take(self, call: _Call) -> None:
+        self._inbox.put_nowait(call)
+
+    def _drop(self, why: str) -> None:
+        self.notes[why] += 1
+        self.counters.dropped += 1
+
+    def _refuse(self, message_id: str | int, text: str) -> None:
+        """Answer in its turn what is no call."""
         self.notes["malformed message"] += 1
-        self._inbox.put_nowait(_Call(message_id, "", {}, b"", error=ErrorCode.FORMATION_VIOLATION))
+        error = AnswerError(ErrorCode.RPC_FRAMEWORK_ERROR, "not an OCPP-J message")
+        self._take(_Call(CALL, message_id, "", {}, text, _now(), error))
 
-    def _settle(self, message_id: Any, outcome: Payload | Exception) -> None:
+    def _pass_over(self, rest: list[Any], text: str) -> None:
+        """Deal with a message of a type that this version does not have."""
+        if self._schemas.ignores_other_kinds:
+            self._drop("unknown message type")
+            return
+        self.notes["unknown message type"] += 1
+        message_id = rest[0] if rest and isinstance(rest[0], str | int) else UNREADABLE_ID
+        error = AnswerError(ErrorCode.MESSAGE_TYPE_NOT_SUPPORTED)
+        self._take(_Call(CALL, message_id, "", {}, text, _now(), error))
+
+    def _told_error(self, rest: list[Any]) -> str:
+        """Return the code of an error that the station tells."""
+        code = known_code(rest[0] if rest else None)
+        self.counters.errors_in[code] += 1
+        return code
+
+    def _settle(self, message_id: Any, outcome: tuple[Payload, str] | Exception) -> None:
         """Hand an answer to the call that waits for it."""
         if self._waiting is None or self._waiting[0] != message_id or self._waiting[2].done():
-            self.notes["answer nobody waits for"] += 1
+            self._drop("answer nobody waits for")
             return
         _, action, future = self._waiting
-        self._log("←", f"answer to {action}", outcome)
         if isinstance(outcome, CallRefusedError):
-            future.set_exception(CallRefusedError(action, outcome.code))
-        elif isinstance(outcome, Exception):
+            outcome = CallRefusedError(action, outcome.code)
+        if isinstance(outcome, Exception):
+            self._log("← answer to", action, outcome)
             future.set_exception(outcome)
         else:
+            self._log("← answer to", action, outcome[0])
             future.set_result(outcome)
 
     async def _work(self) -> None:
@@ -239,38 +306,61 @@ class Rpc:
             except asyncio.QueueShutDown:
                 return
             try:
-                await self._answer(call)
+                if call.kind == SEND:
+                    await self._note(call)
+                else:
+                    await self._answer(call)
             except ConnectionLostError:
                 # It is handled, the station just does not know; it will ask again.
                 self.notes["answer not delivered"] += 1
 
-    async def _answer(self, call: _Call) -> None:
-        once = call.action in self._dialect.once
-        if once and (frame := self._answers.get(call.digest)):
-            self.notes["repeated call"] += 1
-            await self._transport.send(frame)
-            return
+    async def _note(self, call: _Call) -> None:
+        """Handle a message that wants no answer (OCPP 2.1 part 4 §4.2.5)."""
         try:
-            answer = await self._handle(call)
+            await self._handle(call)
         except AnswerError as err:
-            await self._send([CALL_ERROR, call.message_id, err.code, err.text, {}], call.action)
+            self._drop(f"message not taken: {self._schemas.spell(err.code)}")
+
+    async def _answer(self, call: _Call) -> None:
+        key = None
+        if call.action in self._dialect.once:
+            # The same frame again is the same call; some stations restart their ids.
+            key = hashlib.sha256(call.text.encode(errors="replace")).digest()
+            if frame := self._answers.get(key):
+                self.notes["repeated call"] += 1
+                self.counters.repeated += 1
+                await self._send(frame)
+                return
+        try:
+            answer, frame = await self._handle(call)
+        except AnswerError as err:
+            await self._send_error(call, err)
             return
-        frame = _dump([CALL_RESULT, call.message_id, answer])
-        if once:
-            self._answers[call.digest] = frame
+        if key is not None:
+            self._answers[key] = frame
             if len(self._answers) > MAX_ANSWERS_KEPT:
                 self._answers.popitem(last=False)
-        self._log("→", f"answer to {call.action}", answer)
-        await self._transport.send(frame)
+        self._log("→ answer to", call.action, answer)
+        await self._send(frame)
+        self.counters.answered(_now() - call.received_s)
         self._dialect.answered(call.action, answer)
 
-    async def _handle(self, call: _Call) -> Payload:
+    async def _send_error(self, call: _Call, err: AnswerError) -> None:
+        code = self._schemas.spell(err.code)
+        self.counters.errors_out[code] += 1
+        self._log("→ answer to", call.action, code)
+        await self._send(dump([CALL_ERROR, call.message_id, code, err.text, {}]))
+        self.counters.answered(_now() - call.received_s)
+
+    async def _handle(self, call: _Call) -> tuple[Payload, str]:
+        """Return the answer, also as a frame. Raises nothing but `AnswerError`."""
         if call.error is not None:
-            raise AnswerError(call.error, "not an OCPP-J message")
+            raise call.error
         self._dialect.admit(call.action)
         try:
-            self._mend(CALL, call.action, call.payload)
-            return await self._dialect.handle(call.action, call.payload)
+            payload = await self._fitting(call.kind, call.action, call.payload, call.text)
+            answer = await self._dialect.handle(call.action, payload)
+            return answer, dump([CALL_RESULT, call.message_id, answer])
         except AnswerError:
             raise
         except ViolationError as err:
@@ -281,63 +371,27 @@ class Rpc:
             self._logger.exception("Could not handle %s", call.action)
             raise AnswerError(ErrorCode.INTERNAL_ERROR) from None
 
-    def _mend(self, kind: int, action: str, payload: Payload) -> None:
+    async def _fitting(self, kind: int, action: str, payload: Payload, text: str) -> Payload:
+        """Return the payload of a frame as it fits the schema. Raises `ViolationError`."""
+        schemas = self._schemas
+        await schemas.ensure(kind, action)
+        if schemas.fits(kind, action, payload):
+            return payload
+        if text.count(",") >= MAX_VALUES_MENDED:
+            raise ViolationError(ErrorCode.FORMATION_VIOLATION, "too much to be mended")
+        payload = parse_carefully(text)[_PAYLOAD[kind]] or {}
         self.notes.update(self._dialect.lenient(kind, action, payload))
-        self.notes.update(self._schemas.mend(kind, action, payload))
+        self.notes.update(schemas.mend(kind, action, payload))
+        return payload
 
     # What goes out
 
-    async def _send(self, message: list[Any], action: str) -> None:
-        self._log("→", action, message[-1])
-        await self._transport.send(_dump(message))
+    async def _send(self, frame: str) -> None:
+        if self.frames is not None:
+            self.frames.add_out(frame)
+        self.counters.messages_out += 1
+        await self._transport.send(frame)
 
-    def _log(self, arrow: str, action: str, content: Any) -> None:
+    def _log(self, what: str, action: str, content: Any) -> None:
         if self._logger.isEnabledFor(logging.DEBUG):
-            self._logger.debug("%s %s %s", arrow, printable(action), masked(content))
-
-
-def masked(content: Any, levels: int = LOGGED_LEVELS) -> Any:
-    """Return a copy of a payload that is fit for a log, cut off below so many levels."""
-    if not isinstance(content, dict | list):
-        return content
-    if not levels:
-        return MASK
-    if isinstance(content, list):
-        return [masked(value, levels - 1) for value in content]
-    is_key = content.get("key") == "AuthorizationKey"
-    return {
-        name: MASK
-        if name in SECRET_FIELDS or (is_key and name == "value")
-        else masked(value, levels - 1)
-        for name, value in content.items()
-    }
-
-
-def _dump(message: list[Any]) -> str:
-    # Some stations parse only JSON without blanks.
-    return json.dumps(message, separators=(",", ":"))
-
-
-def _parse(text: str) -> Any:
-    try:
-        return json.loads(text, parse_int=_integer, parse_constant=_refuse_constant)
-    except ValueError, RecursionError:
-        return None
-
-
-def _integer(digits: str) -> int | str:
-    """Leave a number as text that is none of this world, and would fit into no database."""
-    number = int(digits)
-    return number if abs(number) <= MAX_INTEGER else digits
-
-
-def _refuse_constant(name: str) -> None:
-    """Refuse NaN and Infinity, which are not JSON."""
-    raise ValueError(name)
-
-
-def _known_code(rest: list[Any]) -> str:
-    """Return the error code of a CALLERROR; an unknown one may be anything, even a secret."""
-    code = rest[0] if rest else None
-    known = isinstance(code, str) and code in set(ErrorCode)
-    return str(code) if known else ErrorCode.GENERIC_ERROR
+            self._logger.debug("%s %s %s", what, printable(action), masked(content))
