@@ -1,20 +1,24 @@
 """The door in practice: real sockets, good and bad clients."""
 
 import asyncio
+from datetime import timedelta
 import logging
+import threading
 
-from aiohttp import ClientSession
+from aiohttp import ClientSession, WSServerHandshakeError, encode_basic_auth, web
 import pytest
 
 from custom_components.forecourt.stations.ocpp import (
     Cause,
     CentralSystem,
+    SecurityProfile,
     door as door_module,
+    hash_password,
 )
 
 from .conftest import MakeCentral
 from .knocking import HASTY, SECRET, last, refused, until_gone
-from .peer import Peer, Site, cheap_hash
+from .peer import Peer, Site, Watch, cheap_hash
 
 
 async def raw_request(central: CentralSystem, data: bytes) -> bytes:
@@ -130,6 +134,103 @@ async def test_many_wrong_passwords_are_slowed_down(central: CentralSystem) -> N
     assert statuses == [401] * 5 + [429]
     assert central.knocks[-1].cause is Cause.TOO_MANY
     assert SECRET not in str(central.knocks)
+
+
+async def test_who_dials_in_a_tight_loop_is_told_to_wait(
+    central: CentralSystem, monkeypatch: pytest.MonkeyPatch, now: Watch
+) -> None:
+    statuses = [
+        (await refused(central, "CP1", protocols=("ocpp1.5",))).status
+        for _ in range(door_module.MAX_ATTEMPTS_PER_STATION)
+    ]
+    assert set(statuses) == {400}
+    error = await refused(central, "CP1")
+    assert error.status == 429
+    assert error.headers is not None
+    assert last(central) == ("CP1", Cause.TOO_MANY, "too many attempts")
+    now.ahead += timedelta(seconds=int(error.headers["Retry-After"]))
+    async with Peer(central, "CP1"):
+        pass
+
+
+async def test_odd_identities_take_no_memory(central: CentralSystem) -> None:
+    for number in range(5):
+        await refused(central, f"{number}" * 49)
+    per_station, per_address = central._door._attempts
+    assert not per_station._buckets
+    assert len(per_address._buckets) == 1
+
+
+@pytest.mark.parametrize("generated", [False, True])
+async def test_two_hundred_stations_at_once_are_let_in(
+    central: CentralSystem, monkeypatch: pytest.MonkeyPatch, generated: bool
+) -> None:
+    """After a cut of power: none is refused, and the second time no password is worked out."""
+    names = [f"CP{number}" for number in range(200)]
+    hashed = cheap_hash(SECRET) if not generated else hash_password(SECRET, generated=True)
+    for name in names:
+        central.add_station(name, hashed)
+    for _ in range(2):
+        peers = [Peer(central, name, password=SECRET) for name in names]
+        await asyncio.gather(*(peer.__aenter__() for peer in peers))
+        assert {knock.cause for knock in central.knocks} == {Cause.CONNECTED}
+        assert len(central._connections) == len(names)
+        await asyncio.gather(*(peer.__aexit__(None, None, None) for peer in peers))
+        for name in names:
+            await until_gone(central, name)
+        monkeypatch.setattr(door_module, "verify_password", lambda *_: pytest.fail("again"))
+
+
+async def test_more_may_be_asked_for_while_a_password_is_checked(
+    central: CentralSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was right when it was checked is not enough when it comes in."""
+    asked, told = threading.Event(), threading.Event()
+
+    def check(*_: object) -> bool:
+        asked.set()
+        return told.wait(5)
+
+    monkeypatch.setattr(door_module, "verify_password", check)
+    central.add_station("CP1", cheap_hash(SECRET))
+    knocking = asyncio.create_task(refused(central, "CP1", password=SECRET))
+    await asyncio.to_thread(asked.wait, 5)
+    central.add_station("CP1", cheap_hash("another password"))
+    told.set()
+    assert (await knocking).status == 503
+
+
+# Through another server
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_another_server_says_who_came_and_how(
+    central: CentralSystem, scheme: str, unused_tcp_port: int
+) -> None:
+    """As Home Assistant does for a proxy that it was told to trust."""
+
+    async def handed_in(request: web.BaseRequest) -> web.StreamResponse:
+        changed = request.clone(remote="8.8.8.8", scheme=scheme)
+        return await central.handle(changed, "CP1")
+
+    runner = web.ServerRunner(web.Server(handed_in))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", unused_tcp_port).start()
+    central.add_station("CP1", cheap_hash(SECRET), security_profile=SecurityProfile.TLS_PASSWORD)
+    header = {"Authorization": encode_basic_auth("CP1", SECRET)}
+    url = f"http://127.0.0.1:{unused_tcp_port}/"
+    async with ClientSession() as session:
+        if scheme == "https":
+            async with session.ws_connect(url, protocols=("ocpp1.6",), headers=header):
+                assert central.security_profile("CP1") is SecurityProfile.TLS_PASSWORD
+            assert [knock.cause for knock in central.knocks] == [Cause.CONNECTED]
+        else:
+            with pytest.raises(WSServerHandshakeError) as caught:
+                await session.ws_connect(url, protocols=("ocpp1.6",), headers=header)
+            assert caught.value.status == 403
+            assert central.knocks[-1].cause is Cause.INSECURE
+            assert central.knocks[-1].address == "8.8.8.8"
+    await runner.cleanup()
 
 
 async def test_the_password_never_shows(

@@ -11,7 +11,7 @@ import pytest
 
 from custom_components.forecourt.core.model.ids import EvseId
 from custom_components.forecourt.core.model.session import SessionFlag
-from custom_components.forecourt.stations.ocpp import Cause, server
+from custom_components.forecourt.stations.ocpp import Cause, listener
 from custom_components.forecourt.stations.ocpp.door import MAX_PENDING
 from tests.wire.ocpp.peer import Peer, cheap_hash, stamp
 
@@ -183,7 +183,7 @@ async def test_strangers_take_no_place_of_a_station(depot: Depot) -> None:
 async def test_who_never_finishes_the_handshake_is_sent_away(
     depot: Depot, monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
-    monkeypatch.setattr(server, "IDLE_S", 0.1)
+    monkeypatch.setattr(listener, "IDLE_S", 0.1)
     reader, writer = await asyncio.open_connection("127.0.0.1", depot.central.port)
     writer.write(said)
     async with asyncio.timeout(3):

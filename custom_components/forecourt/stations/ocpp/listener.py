@@ -61,6 +61,8 @@ class Listener:
 
     async def stop(self) -> None:
         """Close the port and what is left of its connections."""
+        for site in tuple(self._runner.sites):
+            await site.stop()
         await self._server.give_up()
         await self._runner.cleanup()
 
@@ -145,6 +147,7 @@ class _TlsServer(_Server):
         self._may_connect = may_connect
         self._on_failure = on_failure
         self._handshakes: set[asyncio.Task[None]] = set()
+        self._given_up = False
 
     def __call__(self) -> RequestHandler:
         return _TlsHandler(self)
@@ -152,7 +155,8 @@ class _TlsServer(_Server):
     def greet(self, transport: asyncio.Transport, handler: _TlsHandler) -> None:
         """Begin the handshake with who just connected."""
         address = _host_of(transport.get_extra_info("peername"))
-        if len(self._handshakes) >= MAX_HANDSHAKES or not self._may_connect(address):
+        full = self._given_up or len(self._handshakes) >= MAX_HANDSHAKES
+        if full or not self._may_connect(address):
             transport.abort()
             return
         # Whatever comes from now on is for TLS.
@@ -180,6 +184,7 @@ class _TlsServer(_Server):
         handler.encrypted(encrypted)
 
     async def give_up(self) -> None:
+        self._given_up = True
         handshakes = tuple(self._handshakes)
         for task in handshakes:
             task.cancel()
@@ -187,21 +192,18 @@ class _TlsServer(_Server):
 
 
 class _TlsHandler(_Handler):
-    __slots__ = ("_early", "_is_lost", "_tls_server")
+    __slots__ = ("_early", "_tls_server")
 
     def __init__(self, server: _TlsServer) -> None:
         super().__init__(server)
         self._tls_server = server
         self._early = b""
-        self._is_lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._tls_server.greet(cast("asyncio.Transport", transport), self)
 
     def encrypted(self, transport: asyncio.Transport) -> None:
         """Begin to serve; a request may have come with the end of the handshake."""
-        if self._is_lost:
-            return
         super().connection_made(transport)
         if self._early:
             super().data_received(self._early)
@@ -213,9 +215,8 @@ class _TlsHandler(_Handler):
             super().data_received(data)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        if self.transport is None:
-            self._is_lost = True
-        else:
+        # A handshake that came to nothing was no connection.
+        if self.transport is not None:
             super().connection_lost(exc)
 
 

@@ -343,9 +343,11 @@ class CentralSystem:
     def _refusal_of(
         self, request: web.BaseRequest, identity: str, link: Link, version: Version | None
     ) -> Refusal | None:
-        if (haste := self._door.refuse_haste(link.address, identity)) is not None:
+        is_identity = IDENTITY.fullmatch(identity) is not None
+        haste = self._door.refuse_haste(link.address, identity if is_identity else None)
+        if haste is not None:
             return haste
-        if not IDENTITY.fullmatch(identity):
+        if not is_identity:
             return Refusal(Cause.BAD_IDENTITY)
         if version is None:
             return Refusal(Cause.SUBPROTOCOL, request.headers["Sec-WebSocket-Protocol"])
