@@ -212,6 +212,9 @@ class Connection:
         """Answer a BootNotification, which has the same answer in every version."""
         before = self.info if self._station is None else self._station.info
         info = self._version.introduction(before, payload)
+        if reason := payload.get("reason"):
+            # OCPP 2.x tells why it starts.
+            self.notes[f"boot: {reason}"] += 1
         answer: Payload = {"currentTime": time_text(self._around.now())}
         if self._station is None:
             self._is_news = not self._told_pending or info != self.info

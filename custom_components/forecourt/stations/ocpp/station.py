@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 import logging
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ...core.model.ids import EvseId
 from ...core.model.setpoint import Setpoint
@@ -68,7 +68,8 @@ class OcppStation:
     `learned` is what survives a restart of this program, `quirks` what is known of its model,
     `sign_certificate` takes a request for a certificate and returns whether there will be one.
     `transactions` is the id of the running transaction of each EVSE, `starts` the latest
-    transactions as they were told, `registers` where the meter of each EVSE stood last,
+    transactions as they were told, `references` what the station itself calls those that run,
+    `registers` where the meter of each EVSE stood last,
     `fault` what it says about itself as a whole, and `notes` what was odd about its messages,
     and how often.
     """
@@ -85,6 +86,7 @@ class OcppStation:
         self.quirks = quirks_of(info)
         self.transactions: dict[int, int] = {}
         self.starts: dict[tuple[int, str, int], KnownStart] = {}
+        self.references: dict[int, str] = {}
         self.registers: dict[int, int] = {}
         self.fault: str | None = None
         self.notes: Counter[str] = Counter()
@@ -93,6 +95,7 @@ class OcppStation:
         self._events = events
         self.logger = logger
         self._line: Line | None = None
+        self._memories: dict[type, Any] = {}
 
     @property
     def lacks(self) -> set[type]:
@@ -113,6 +116,13 @@ class OcppStation:
     def online(self) -> bool:
         """Whether it is connected and accepted."""
         return self._line is not None
+
+    def kept[T](self, memory: type[T]) -> T:
+        """Return what a version of OCPP remembers of the station, empty at first."""
+        if memory not in self._memories:
+            self._memories[memory] = memory()
+        kept: T = self._memories[memory]
+        return kept
 
     def supports(self, capability: type) -> bool:
         """Whether it can do this, as far as is known."""

@@ -1,0 +1,154 @@
+"""What a station of OCPP 2.x tells, brought to the site, and the site's answers."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from ....core.model.ids import EvseId
+from ..measured import charging_phases, is_live, moment, time_text
+from ..rpc import AnswerError
+from ..schema import ErrorCode, Payload
+from ..station import MAX_EVSES
+from ..version import Accepted
+from .messages import id_token_info, readings_of, token_of
+from .notices import NOTICES, Notices
+from .outlets import ChargingNeeds
+from .told import Memory
+from .transactions import Transactions
+
+
+class Inbox:
+    """Answers the calls of an accepted station, each in the method of its name.
+
+    The payloads fit the schema. An answer is returned only when what must not be lost
+    is on disk. `on_report` is given every NotifyReport.
+    """
+
+    def __init__(self, accepted: Accepted, on_report: Callable[[Payload], None]) -> None:
+        self._station = accepted.station
+        self._events = accepted.around.events
+        self._now = accepted.around.now
+        self._connected_at = accepted.connected_at
+        self._notes = accepted.notes
+        self._memory = accepted.station.kept(Memory)
+        self._transactions = Transactions(accepted)
+        self._notices = Notices(accepted, self._transactions, on_report)
+
+    async def handle(self, action: str, payload: Payload) -> Payload:
+        """Answer a call. May raise `AnswerError`."""
+        if action in NOTICES:
+            return await NOTICES[action](self._notices, payload)
+        return await HANDLERS[action](self, payload)
+
+    async def acknowledge(self, payload: Payload) -> Payload:
+        return {}
+
+    async def heartbeat(self, payload: Payload) -> Payload:
+        return {"currentTime": time_text(self._now())}
+
+    async def data_transfer(self, payload: Payload) -> Payload:
+        return {"status": "UnknownVendorId"}
+
+    async def authorize(self, payload: Payload) -> Payload:
+        """Judge a token; a car's contract is known by its id, not by its certificate."""
+        now, token = self._now(), token_of(payload["idToken"])
+        if token is None:
+            # Nobody identified, so there is nobody to judge.
+            return {"idTokenInfo": {"status": "Invalid"}}
+        authorization = await self._events.authorize(self._station.info.id, token, now)
+        self._memory.judge(token, authorization, now)
+        answer: Payload = {"idTokenInfo": id_token_info(authorization)}
+        if "certificate" in payload or "iso15118CertificateHashData" in payload:
+            answer["certificateStatus"] = "NoCertificateAvailable"
+        return answer
+
+    async def status(self, payload: Payload) -> Payload:
+        number = self._number(payload["evseId"])
+        when = moment(payload["timestamp"], now=self._now(), connected_at=self._connected_at)
+        await self._transactions.plug(
+            number, payload["connectorId"], payload["connectorStatus"], when
+        )
+        return {}
+
+    async def meter_values(self, payload: Payload) -> Payload:
+        if payload["evseId"] == 0:
+            # What the station itself draws from the grid is no outlet's.
+            return {}
+        number = self._number(payload["evseId"])
+        readings, notes = readings_of(
+            payload["meterValue"], now=self._now(), connected_at=self._connected_at
+        )
+        self._notes.update(notes)
+        if not readings:
+            return {}
+        self._memory.outlet(number).measure(readings)
+        evse = EvseId(self._station.info.id, number)
+        running = await self._events.report(evse, readings, None)
+        if is_live(readings, self._connected_at):
+            if running is not None:
+                self._station.transactions[number] = running
+            if (phases := charging_phases(readings)) is not None:
+                self._station.limiter.phases[number] = phases
+        return {}
+
+    async def transaction(self, payload: Payload) -> Payload:
+        return await self._transactions.event(payload)
+
+    async def charging_needs(self, payload: Payload) -> Payload:
+        """Keep what the car asks for; its limits come with the site's next setpoint."""
+        needs = payload["chargingNeeds"]
+        asked = needs.get("acChargingParameters") or needs.get("dcChargingParameters") or {}
+        energy_wh = asked.get("energyAmount")
+        self._memory.outlet(self._number(payload["evseId"])).needs = ChargingNeeds(
+            energy_wh=None if energy_wh is None else round(energy_wh),
+            departure=_time(needs.get("departureTime")),
+        )
+        # OCPP 2.0.1 part 2 K15: the station goes on with the limits that it has.
+        return {"status": "Processing"}
+
+    async def charging_schedule(self, payload: Payload) -> Payload:
+        return {"status": "Accepted"}
+
+    async def ev_certificate(self, payload: Payload) -> Payload:
+        return {"status": "Failed", "exiResponse": ""}
+
+    async def certificate_status(self, payload: Payload) -> Payload:
+        return {"status": "Failed"}
+
+    def _number(self, number: int) -> int:
+        """Return the number of an EVSE, which may be one more than was known."""
+        if number == 0 and self._station.info.evses == 1:
+            number = 1
+        if not 0 < number <= MAX_EVSES:
+            raise AnswerError(ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, "evseId")
+        self._station.expect_evses(number)
+        return number
+
+
+def _time(stamp: str | None) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(stamp or "")
+    except ValueError:
+        return None
+    return at if at.tzinfo is not None else None
+
+
+type Handler = Callable[[Inbox, Payload], Awaitable[Payload]]
+
+HANDLERS: dict[str, Handler] = {
+    "Authorize": Inbox.authorize,
+    "DataTransfer": Inbox.data_transfer,
+    "Get15118EVCertificate": Inbox.ev_certificate,
+    "GetCertificateStatus": Inbox.certificate_status,
+    "Heartbeat": Inbox.heartbeat,
+    "MeterValues": Inbox.meter_values,
+    # Personal: it goes to whoever asked for it, not into our memory.
+    "NotifyCustomerInformation": Inbox.acknowledge,
+    "NotifyEVChargingNeeds": Inbox.charging_needs,
+    "NotifyEVChargingSchedule": Inbox.charging_schedule,
+    "NotifyMonitoringReport": Inbox.acknowledge,
+    "ReportChargingProfiles": Inbox.acknowledge,
+    "StatusNotification": Inbox.status,
+    "TransactionEvent": Inbox.transaction,
+}
+ACTIONS = frozenset(HANDLERS) | frozenset(NOTICES) | {"BootNotification"}
+ONCE = frozenset({"MeterValues", "TransactionEvent"})

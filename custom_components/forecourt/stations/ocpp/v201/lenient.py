@@ -1,0 +1,182 @@
+"""What real stations do to the messages of OCPP 2.x, mended where no schema could tell how.
+
+Asked only about what does not fit the schema.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+import math
+from types import ModuleType
+from typing import Any
+
+from ..schema import CALL, Payload, whole_number
+
+# A sequence number and a connector that nobody has.
+UNCOUNTED = -1
+
+# A sampled value that is read by nobody, in the place of one that cannot be understood.
+UNREAD = {"value": 0, "measurand": "Frequency"}
+
+# The words of OCPP 1.6, of which some firmware does not let go.
+_OCCUPIED = frozenset({"Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """The words that one version of OCPP has for what a station tells."""
+
+    boot_reasons: frozenset[str]
+    contexts: frozenset[str]
+    charging_states: frozenset[str]
+    id_token_types: frozenset[str] | None
+    locations: frozenset[str]
+    measurands: frozenset[str]
+    phases: frozenset[str]
+    stop_reasons: frozenset[str]
+    triggers: frozenset[str]
+
+
+def words_of(enums: ModuleType) -> Words:
+    """Return the words of a version from its module in the `ocpp` package."""
+    types = getattr(enums, "IdTokenEnumType", None)
+    return Words(
+        boot_reasons=frozenset(map(str, enums.BootReasonEnumType)),
+        contexts=frozenset(map(str, enums.ReadingContextEnumType)),
+        charging_states=frozenset(map(str, enums.ChargingStateEnumType)),
+        # OCPP 2.1 leaves them open.
+        id_token_types=None if types is None else frozenset(map(str, types)),
+        locations=frozenset(map(str, enums.LocationEnumType)),
+        measurands=frozenset(map(str, enums.MeasurandEnumType)),
+        phases=frozenset(map(str, enums.PhaseEnumType)),
+        stop_reasons=frozenset(map(str, enums.ReasonEnumType)),
+        triggers=frozenset(map(str, enums.TriggerReasonEnumType)),
+    )
+
+
+class Mender:
+    """Mends payloads of one version in place; call it as `lenient`."""
+
+    def __init__(self, words: Words) -> None:
+        self._words = words
+        self._menders: dict[tuple[int, str], Callable[[Payload], Iterator[str]]] = {
+            (CALL, "Authorize"): self._id_token,
+            (CALL, "BootNotification"): self._boot,
+            (CALL, "MeterValues"): self._meter_values,
+            (CALL, "StatusNotification"): self._status,
+            (CALL, "TransactionEvent"): self._transaction,
+        }
+
+    def __call__(self, kind: int, action: str, payload: Payload) -> list[str]:
+        """Mend a payload in place; returns what was mended."""
+        mender = self._menders.get((kind, action))
+        return [] if mender is None else list(mender(payload))
+
+    def _boot(self, payload: Payload) -> Iterator[str]:
+        yield from _known(payload, "reason", self._words.boot_reasons, "Unknown")
+
+    def _status(self, payload: Payload) -> Iterator[str]:
+        yield from _timestamp(payload)
+        if payload.get("connectorStatus") in _OCCUPIED:
+            payload["connectorStatus"] = "Occupied"
+            yield "connectorStatus of OCPP 1.6"
+
+    def _transaction(self, payload: Payload) -> Iterator[str]:
+        """An event that is refused comes again forever, so much is done for it."""
+        yield from _timestamp(payload)
+        if whole_number(payload.get("seqNo")) is None:
+            payload["seqNo"] = UNCOUNTED
+            yield "missing seqNo"
+        # Nothing is done because of a trigger, and of no other reason for the end.
+        yield from _known(payload, "triggerReason", self._words.triggers, "Trigger")
+        info = payload.get("transactionInfo")
+        if isinstance(info, dict):
+            if "stoppedReason" in info:
+                yield from _known(info, "stoppedReason", self._words.stop_reasons, "Other")
+            if info.get("chargingState", "Idle") not in self._words.charging_states:
+                del info["chargingState"]
+                yield "unknown chargingState"
+        yield from self._id_token(payload)
+        yield from self._meter_values(payload)
+
+    def _id_token(self, payload: Payload) -> Iterator[str]:
+        """Keep a token whose type is none: who it is says the token alone."""
+        token = payload.get("idToken")
+        if not isinstance(token, dict):
+            return
+        types = self._words.id_token_types
+        kind = token.get("type")
+        if not isinstance(kind, str) or (types is not None and kind not in types):
+            token["type"] = "Local"
+            yield "unknown type of idToken"
+
+    def _meter_values(self, payload: Payload) -> Iterator[str]:
+        for meter_value in _objects(payload.get("meterValue")):
+            yield from _timestamp(meter_value)
+            for sample in _objects(meter_value.get("sampledValue")):
+                yield from self._sample(sample)
+
+    def _sample(self, sample: Payload) -> Iterator[str]:
+        yield from _unit(sample)
+        yield from _known(sample, "context", self._words.contexts, "Other", optional=True)
+        unreadable = [
+            f"unknown {name}"
+            for name, known in (
+                ("location", self._words.locations),
+                ("measurand", self._words.measurands),
+                ("phase", self._words.phases),
+            )
+            if name in sample and not _is_one_of(sample[name], known)
+        ]
+        unit = sample.get("unitOfMeasure")
+        if isinstance(unit, dict) and whole_number(unit.get("multiplier", 0)) is None:
+            unreadable.append("unknown multiplier")
+        if not _is_number(sample.get("value")):
+            unreadable.append("value is not a number")
+        if unreadable:
+            # Without the word, or with another number, it would pass for what it is not.
+            sample.clear()
+            sample.update(UNREAD)
+            yield from unreadable
+
+
+def _unit(sample: Payload) -> Iterator[str]:
+    """Take the unit from where OCPP 1.6 has it, or a careless station puts it."""
+    unit = sample.get("unitOfMeasure", sample.get("unit"))
+    if isinstance(unit, str):
+        sample["unitOfMeasure"] = {"unit": unit}
+        yield "unit is not in unitOfMeasure"
+
+
+def _timestamp(payload: Payload) -> Iterator[str]:
+    """Let a missing time count as an implausible one, so that the message is not lost."""
+    if not isinstance(payload.get("timestamp"), str):
+        payload["timestamp"] = ""
+        yield "missing timestamp"
+
+
+def _known(
+    payload: Payload, name: str, known: frozenset[str], neutral: str, *, optional: bool = False
+) -> Iterator[str]:
+    if optional and name not in payload:
+        return
+    if not _is_one_of(payload.get(name), known):
+        payload[name] = neutral
+        yield f"unknown {name}"
+
+
+def _is_one_of(word: Any, known: frozenset[str]) -> bool:
+    return isinstance(word, str) and word in known
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return False
+    try:
+        return math.isfinite(float(value))
+    except ValueError, OverflowError:
+        return False
+
+
+def _objects(items: Any) -> Iterator[Payload]:
+    if isinstance(items, list):
+        yield from (item for item in items if isinstance(item, dict))

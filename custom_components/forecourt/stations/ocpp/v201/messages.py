@@ -1,0 +1,159 @@
+"""What the payloads of OCPP 2.0.1 and 2.1 mean, in the site's own types. Pure functions."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+
+from ....core.model.reading import Reading
+from ....core.model.reservation import ReservationStatus
+from ....core.model.token import Authorization, AuthorizationStatus, Token, TokenKind
+from .. import measured
+from ..masking import masked
+from ..measured import REGISTER, Sample, moment, time_text
+from ..schema import Payload
+from ..station import Moment
+from ..tokens import group_tag
+
+AUTHORIZATION = {
+    AuthorizationStatus.ACCEPTED: "Accepted",
+    AuthorizationStatus.BLOCKED: "Blocked",
+    AuthorizationStatus.CONCURRENT: "ConcurrentTx",
+    AuthorizationStatus.EXPIRED: "Expired",
+    AuthorizationStatus.INVALID: "Invalid",
+}
+
+NO_AUTHORIZATION = "NoAuthorization"
+"""The type of an idToken that stands for nobody: a button was pressed (OCPP 2.0.1 §3.43)."""
+
+TOKEN_KINDS = {
+    "ISO14443": TokenKind.CARD,
+    "ISO15693": TokenKind.CARD_15693,
+    "KeyCode": TokenKind.KEY_CODE,
+    "MacAddress": TokenKind.MAC_ADDRESS,
+    "eMAID": TokenKind.CONTRACT,
+    "Central": TokenKind.CENTRAL,
+    "Local": TokenKind.LOCAL,
+}
+
+RESERVATION = {
+    "Expired": ReservationStatus.EXPIRED,
+    "Removed": ReservationStatus.REMOVED,
+    # OCPP 2.1: it was used up, but nobody plugged in.
+    "NoTransaction": ReservationStatus.EXPIRED,
+}
+
+# What a station that leaves out its stoppedReason says by why it sent the message.
+_REASONS = {
+    "Deauthorized": "DeAuthorized",
+    "EVCommunicationLost": "EVDisconnected",
+    "EVDeparted": "EVDisconnected",
+    "EnergyLimitReached": "EnergyLimitReached",
+    "RemoteStop": "Remote",
+    "ResetCommand": "ImmediateReset",
+    "TimeLimitReached": "TimeLimitReached",
+}
+
+# Where the car's own values are measured; all others count at the outlet only.
+_OUTLET = frozenset({"Outlet"})
+_CAR = frozenset({"Outlet", "Inlet", "EV", "Cable"})
+
+
+def token_of(id_token: Payload) -> Token | None:
+    """Return the token of an idToken, `None` where it stands for nobody."""
+    kind = id_token["type"]
+    if kind == NO_AUTHORIZATION:
+        return None
+    # OCPP 2.1 leaves the list of types open.
+    return Token(id_token["idToken"], TOKEN_KINDS.get(kind, TokenKind.CARD))
+
+
+def id_token_info(authorization: Authorization) -> Payload:
+    """Return the idTokenInfo that answers a shown token."""
+    info: Payload = {"status": AUTHORIZATION[authorization.status]}
+    if authorization.group is not None:
+        info["groupIdToken"] = {"idToken": group_tag(authorization.group), "type": "Central"}
+    if authorization.expires_at is not None:
+        info["cacheExpiryDateTime"] = time_text(authorization.expires_at)
+    return info
+
+
+def stop_reason(payload: Payload) -> str:
+    """Return why a transaction ended, in the words that OCPP 1.6 has too where it has one.
+
+    A station may leave it out where it is "Local" (OCPP 2.0.1 §3.85); some do always.
+    """
+    reason = payload["transactionInfo"].get("stoppedReason")
+    return str(reason or _REASONS.get(payload["triggerReason"], "Local"))
+
+
+def event_moment(payload: Payload, *, now: datetime, connected_at: datetime) -> Moment:
+    """Judge when a TransactionEvent happened; one that says "offline" is a replay."""
+    return moment(
+        payload["timestamp"], now=now, connected_at=_known_since(payload, now, connected_at)
+    )
+
+
+def event_readings(
+    payload: Payload, *, now: datetime, connected_at: datetime
+) -> tuple[tuple[Reading, ...], Counter[str]]:
+    """Return the readings of a TransactionEvent, oldest first, and what was odd."""
+    since = _known_since(payload, now, connected_at)
+    return readings_of(payload.get("meterValue", []), now=now, connected_at=since)
+
+
+def _known_since(payload: Payload, now: datetime, connected_at: datetime) -> datetime:
+    """Return what is a replay if it happened before: an offline event is one in any case."""
+    return now if payload.get("offline") else connected_at
+
+
+def readings_of(
+    meter_values: list[Payload], *, now: datetime, connected_at: datetime
+) -> tuple[tuple[Reading, ...], Counter[str]]:
+    """Return the readings of meter values, oldest first, and what was odd."""
+    elsewhere: Counter[str] = Counter()
+    readings, notes = measured.readings_of(
+        (
+            moment(meter_value["timestamp"], now=now, connected_at=connected_at),
+            tuple(_samples(meter_value["sampledValue"], elsewhere)),
+        )
+        for meter_value in meter_values
+    )
+    return readings, notes + elsewhere
+
+
+def _samples(sampled_values: list[Payload], elsewhere: Counter[str]) -> Iterator[Sample]:
+    for sample in sampled_values:
+        measurand = sample.get("measurand", REGISTER)
+        location = sample.get("location", "Outlet")
+        if location not in (_CAR if measurand == "SoC" else _OUTLET):
+            elsewhere[f"measured at {location}"] += 1
+            continue
+        unit = sample.get("unitOfMeasure", {})
+        yield Sample(
+            text=str(sample["value"]),
+            measurand=measurand,
+            context=sample.get("context", "Sample.Periodic"),
+            phase=sample.get("phase", ""),
+            unit=unit.get("unit"),
+            multiplier=unit.get("multiplier", 0),
+        )
+
+
+def component_text(component: Payload) -> str:
+    """Return how a component is called, with its instance."""
+    instance = component.get("instance")
+    return f"{component['name']}[{instance}]" if instance else str(component["name"])
+
+
+def event_text(event: Payload) -> tuple[str, str]:
+    """Return what an entry of NotifyEvent is about, and what it says; never a secret."""
+    what = f"{component_text(event['component'])}.{component_text(event['variable'])}"
+    evse = event["component"].get("evse", {}).get("id")
+    told = [
+        f"EVSE {evse}" if evse else "",
+        str(masked(event)["actualValue"]),
+        str(event["trigger"]),
+        "cleared" if event.get("cleared") else "",
+        str(event.get("techCode", "")),
+    ]
+    return what, ", ".join(filter(None, told))
