@@ -1,12 +1,16 @@
 """What a station is asked and told when it connects."""
 
+from dataclasses import replace
+import json
 from typing import Any
 
 import pytest
 
-from custom_components.forecourt.stations.base import CanRefresh
+from custom_components.forecourt.stations.base import CanHoldTokens, CanRefresh, CanReserve
 from custom_components.forecourt.stations.ocpp import CentralSystem, OcppStation
-from custom_components.forecourt.stations.ocpp.limits import RateUnit
+from custom_components.forecourt.stations.ocpp.learned import RateUnit
+from custom_components.forecourt.stations.ocpp.quirks import quirks_of
+from custom_components.forecourt.stations.ocpp.v16.settings import KEYS, MAX_KEYS
 
 from .conftest import MakeCentral
 from .peer import SETTINGS, Peer
@@ -44,17 +48,9 @@ async def test_a_station_that_is_right_is_only_read(
 ) -> None:
     peer = await connect(central)
     assert [action for action, _ in peer.asked] == ["GetConfiguration", "TriggerMessage"]
-    assert peer.calls("GetConfiguration") == [
-        {
-            "key": [
-                "NumberOfConnectors",
-                "SupportedFeatureProfiles",
-                "ChargingScheduleAllowedChargingRateUnit",
-                "MeterValueSampleInterval",
-                "MeterValuesSampledData",
-            ]
-        }
-    ]
+    assert [told["key"] for told in peer.calls("GetConfiguration")] == [list(KEYS)]
+    assert len(KEYS) <= MAX_KEYS
+    assert station.settings == peer.settings
     assert peer.calls("TriggerMessage") == [
         {"requestedMessage": "StatusNotification", "connectorId": 1}
     ]
@@ -138,13 +134,85 @@ async def test_a_refused_setting_is_not_told_again(make_central: MakeCentral, an
     )
 
 
-async def test_a_setting_that_is_taken_but_not_kept_is_told_twice_at_most(
-    make_central: MakeCentral,
-) -> None:
-    central = await make_central(sample_interval_s=5)
+async def test_a_setting_that_is_taken_but_not_kept_is_told_once(make_central: MakeCentral) -> None:
+    learned: list[dict[str, Any]] = []
+    central = await make_central(
+        sample_interval_s=5, on_learned=lambda _, data: learned.append(data)
+    )
     central.add_station("CP1")
-    told = [len(changes(await connect(central))) for _ in range(4)]
-    assert told == [1, 1, 0, 0]
+    told = [len(changes(await connect(central))) for _ in range(3)]
+    assert told == [1, 0, 0]
+    # Neither is it after a restart of this program.
+    central = await make_central(sample_interval_s=5)
+    central.add_station("CP1", learned=json.loads(json.dumps(learned[-1])))
+    assert changes(await connect(central)) == []
+
+
+async def test_what_the_site_stands_for_is_set(
+    central: CentralSystem, station: OcppStation
+) -> None:
+    settings = {
+        "StopTransactionOnInvalidId": "FALSE",
+        "LocalPreAuthorize": "False",
+        "AuthorizationCacheEnabled": "true",
+        "LocalAuthListEnabled": "false",
+        "TransactionMessageAttempts": "3",
+        "ClockAlignedDataInterval": "900",
+        "AuthorizeRemoteTxRequests": "false",
+    }
+    peer = await connect(central, settings=settings)
+    assert changes(peer) == [
+        ("StopTransactionOnInvalidId", "true"),
+        ("AuthorizationCacheEnabled", "false"),
+        ("LocalAuthListEnabled", "true"),
+        ("ClockAlignedDataInterval", "0"),
+        ("TransactionMessageAttempts", "10"),
+    ]
+    assert station.settings == peer.settings
+
+
+async def test_more_attempts_than_wanted_are_left_alone(
+    central: CentralSystem, station: OcppStation
+) -> None:
+    assert changes(await connect(central, settings={"TransactionMessageAttempts": "50"})) == []
+
+
+async def test_a_list_that_a_model_is_known_for_is_not_tried_out(
+    central: CentralSystem, station: OcppStation
+) -> None:
+    boot = {"chargePointVendor": "ABB", "firmwareVersion": "1.8.21"}
+    peer = await connect(central, settings={DATA: "SoC"}, boot=boot)
+    assert [value for _, value in changes(peer)] == [f"{ALL},Current.Offered"]
+
+
+async def test_what_kills_a_model_is_not_asked_for(
+    central: CentralSystem, station: OcppStation
+) -> None:
+    async with Peer(central, "CP1") as peer:
+        await peer.call("Heartbeat")
+        await peer.until(lambda: peer.calls("TriggerMessage"))
+        await peer.set_up()
+        assert [told["requestedMessage"] for told in peer.calls("TriggerMessage")] == [
+            "BootNotification",
+            "StatusNotification",
+        ]
+    station.quirks = quirks_of(replace(station.info, vendor="Star Charge"))
+    async with Peer(central, "CP1") as peer:
+        await peer.call("Heartbeat")
+        await peer.until(lambda: peer.calls("TriggerMessage"))
+        await peer.set_up()
+        assert [told["requestedMessage"] for told in peer.calls("TriggerMessage")] == [
+            "StatusNotification"
+        ]
+
+
+async def test_what_a_station_cannot_do_by_its_own_word(
+    central: CentralSystem, station: OcppStation
+) -> None:
+    await connect(central, settings={"SupportedFeatureProfiles": "Core,Reservation"})
+    assert station.supports(CanReserve)
+    assert not station.supports(CanHoldTokens)
+    assert not station.supports(CanRefresh)
 
 
 async def test_a_station_that_crashes_on_a_setting_is_not_told_forever(

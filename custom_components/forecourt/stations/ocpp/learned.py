@@ -32,7 +32,8 @@ class Learned:
     holds the capabilities that it turned out not to have, `tries` how often it was told
     a setting, `settled_measurands` what it takes of the wanted ones.
     `fallback_written` is the current it falls back to by itself, `fallback_writes` when
-    that was written lately. `on_change` is told the whole as plain data.
+    that was written lately. `list_version` and `list_digest` say which list of tokens it was
+    given, as a version and a keyed hash. `on_change` is told the whole as plain data.
     """
 
     firmware: str | None = None
@@ -46,6 +47,8 @@ class Learned:
     fallback_writes: deque[datetime] = field(
         default_factory=lambda: deque(maxlen=FALLBACK_WRITES_PER_DAY)
     )
+    list_version: int | None = None
+    list_digest: str | None = None
     on_change: Callable[[dict[str, Any]], None] | None = None
     _kept: dict[str, Any] | None = None
 
@@ -61,6 +64,7 @@ class Learned:
             self.tries.clear()
             # Another firmware may come with an empty memory.
             self.fallback_written = None
+            self.list_version = self.list_digest = None
         self.firmware = firmware
         self.keep()
         return is_other
@@ -85,6 +89,8 @@ class Learned:
             "settled_measurands": self.settled_measurands,
             "fallback_written": self.fallback_written,
             "fallback_writes": [at.isoformat() for at in self.fallback_writes],
+            "list_version": self.list_version,
+            "list_digest": self.list_digest,
         }
 
     @classmethod
@@ -99,6 +105,8 @@ class Learned:
             tries=Counter({(key, value): count for key, value, count in data.get("tries", ())}),
             settled_measurands=data.get("settled_measurands"),
             fallback_written=data.get("fallback_written"),
+            list_version=data.get("list_version"),
+            list_digest=data.get("list_digest"),
         )
         learned.fallback_writes.extend(
             datetime.fromisoformat(at) for at in data.get("fallback_writes", ())

@@ -73,7 +73,7 @@ class Limiter:
         self.began_at: dict[int, datetime] = {}
         self.fallback_current_a = fallback_current_a
         self._fallback_retry_at: datetime | None = None
-        self._now = now
+        self.now = now
         self._turn = asyncio.Lock()
         self._wanted: dict[int, Setpoint] = {}
         self._sent: dict[int, Limit] = {}
@@ -100,7 +100,7 @@ class Limiter:
         async with self._turn:
             # While this call waited its turn, a newer setpoint may have come.
             setpoint = self._wanted[evse]
-            now = self._now()
+            now = self.now()
             duration = setpoint.valid_until - now
             if duration < timedelta(seconds=1) or self._satisfied(setpoint, transaction_id, now):
                 return
@@ -132,7 +132,7 @@ class Limiter:
     async def keep_fallback(self, evses: int, send: Send) -> None:
         """Write the fallback if it is not what the station has. Raises `StationError`."""
         async with self._turn:
-            wanted, now = self.fallback_current_a, self._now()
+            wanted, now = self.fallback_current_a, self.now()
             if wanted is None or wanted == self.learned.fallback_written:
                 return
             if self._fallback_retry_at is not None and now < self._fallback_retry_at:
@@ -171,7 +171,7 @@ class Limiter:
                 evse=evse,
                 amount=current_a if form.unit is RateUnit.AMPERE else current_a * VOLTS,
                 unit=form.unit,
-                at=self._now(),
+                at=self.now(),
             )
 
         try:

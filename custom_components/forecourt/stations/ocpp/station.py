@@ -22,7 +22,8 @@ from ..base import (
     SiteEvents,
     StationError,
 )
-from .limits import Limiter
+from .composite import AskAmount, Composite, InForce
+from .limits import Limit, Limiter
 from .quirks import quirks_of
 
 MAX_EVSES = 64
@@ -66,6 +67,7 @@ class OcppStation:
     """Implements the ports by whatever line there is, and keeps what was learned.
 
     `learned` is what survives a restart of this program, `quirks` what is known of its model,
+    `settings` its configuration as far as it was asked for, `composite` reads limits back.
     `sign_certificate` takes a request for a certificate and returns whether there will be one.
     `transactions` is the id of the running transaction of each EVSE, `starts` the latest
     transactions as they were told, `references` what the station itself calls those that run,
@@ -84,6 +86,8 @@ class OcppStation:
         self.limiter = limiter
         self.learned = limiter.learned
         self.quirks = quirks_of(info)
+        self.composite = Composite(limiter.now, limiter.learned)
+        self.settings: dict[str, str] = {}
         self.transactions: dict[int, int] = {}
         self.starts: dict[tuple[int, str, int], KnownStart] = {}
         self.references: dict[int, str] = {}
@@ -197,6 +201,11 @@ class OcppStation:
         """Take note that the station has this many outlets, or more."""
         if evses > self._info.evses:
             self.introduce(replace(self._info, evses=evses))
+
+    async def check_in_force(self, limit: Limit, ask: AskAmount) -> None:
+        """Ask whether a limit that was just taken is in force, if it is time to."""
+        if await self.composite.check(limit, ask) is InForce.HIGHER:
+            self.notes["composite schedule higher than ordered"] += 1
 
     def report_fault(self, fault: str | None) -> None:
         """Take note of what the station says about itself as a whole."""

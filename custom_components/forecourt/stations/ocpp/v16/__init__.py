@@ -9,7 +9,8 @@ from ..version import Accepted, Version
 from .inbox import ACTIONS, HANDLERS, ONCE, Inbox
 from .lenient import lenient
 from .orders import ASKED, Orders, trigger_payload
-from .setup import CONNECTORS, Setup, evses_of, read_settings
+from .settings import CONNECTORS, evses_of, read_settings
+from .setup import Setup
 
 SCHEMAS = Schemas("1.6")
 

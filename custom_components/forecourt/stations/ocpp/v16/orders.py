@@ -17,7 +17,7 @@ from ..asker import Asker
 from ..limits import Limit
 from ..schema import Payload
 from ..station import OcppStation
-from .profiles import charging_profile, fallback_ids
+from .profiles import charging_profile, composite_amount, composite_payload, fallback_ids
 
 MAX_ID_TAG = 20
 
@@ -26,6 +26,7 @@ ASKED: dict[str, type | None] = {
     "ChangeAvailability": CanSetAvailability,
     "ChangeConfiguration": None,
     "ClearChargingProfile": None,
+    "GetCompositeSchedule": None,
     "GetConfiguration": None,
     "RemoteStartTransaction": CanStart,
     "RemoteStopTransaction": CanStop,
@@ -115,3 +116,10 @@ class Orders:
 
     async def _send_limit(self, limit: Limit) -> None:
         await self._asker.order("SetChargingProfile", charging_profile(limit))
+        if limit.transaction_id is not None:
+            await self._station.check_in_force(limit, self.in_force)
+
+    async def in_force(self, limit: Limit) -> float | None:
+        """Return what the station says is in force, in the unit of the limit."""
+        answer = await self._asker.ask("GetCompositeSchedule", composite_payload(limit))
+        return composite_amount(limit, answer)

@@ -14,6 +14,9 @@ from ..schema import Payload
 FALLBACK_ID = 1
 LIMIT_ID = 100
 
+# How far ahead is asked; only the first moment counts.
+COMPOSITE_S = 60
+
 # A station whose clock is a little slow would take a schedule of "now" for one of the future.
 CLOCK_SLACK = timedelta(seconds=60)
 
@@ -49,6 +52,28 @@ def charging_profile(limit: Limit) -> Payload:
             lasts = limit.at - limit.began_at + limit.duration
             schedule["duration"] = int(lasts.total_seconds())
     return {"connectorId": limit.evse, "csChargingProfiles": profile}
+
+
+def composite_payload(limit: Limit) -> Payload:
+    """Return the payload of GetCompositeSchedule that asks what is in force now."""
+    return {
+        "connectorId": limit.evse,
+        "duration": COMPOSITE_S,
+        "chargingRateUnit": limit.unit.value,
+    }
+
+
+def composite_amount(limit: Limit, answer: Payload) -> float | None:
+    """Return the first limit of a composite schedule in the unit of `limit`, `None` if untold.
+
+    A station on which no profile speaks may answer -1.
+    """
+    schedule = answer.get("chargingSchedule", {})
+    periods = schedule.get("chargingSchedulePeriod", ())
+    if not periods or schedule.get("chargingRateUnit") != limit.unit.value:
+        return None
+    amount = float(periods[0]["limit"])
+    return amount if amount >= 0 else None
 
 
 def fallback_ids(evses: int) -> range:

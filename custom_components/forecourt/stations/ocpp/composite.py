@@ -1,0 +1,61 @@
+"""Asks a station which limit is in force, after it was told one (GetCompositeSchedule).
+
+What it says proves nothing about what flows (`core.control.follow` looks at the meter), but
+a schedule that is higher than what was ordered tells at once that profiles are not obeyed.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from ..base import Failure, StationError
+from .learned import Learned
+from .limits import Limit
+
+EVERY = timedelta(minutes=10)
+
+TOLERANCE = 1.02
+"""Stations compute in watts with other voltages, or round."""
+
+type AskAmount = Callable[[Limit], Awaitable[float | None]]
+"""Returns what is in force in the unit of the limit, `None` where the station cannot say."""
+
+
+class InForce(StrEnum):
+    """What a station says is in force, against what it was ordered."""
+
+    AS_ORDERED = "as_ordered"
+    HIGHER = "higher"
+    UNKNOWN = "unknown"
+
+
+class Composite:
+    """Reads limits back: once per transaction, and then seldom. `found` has the last of each."""
+
+    def __init__(self, now: Callable[[], datetime], learned: Learned) -> None:
+        self.found: dict[int, InForce] = {}
+        self._now = now
+        self._learned = learned
+        self._asked: dict[int, tuple[int | None, datetime]] = {}
+
+    async def check(self, limit: Limit, ask: AskAmount) -> InForce | None:
+        """Ask, if it is time; return what was found, `None` where nothing was asked."""
+        if self._learned.composite is False:
+            return None
+        transaction_id, at = self._asked.get(limit.evse, (None, None))
+        now = self._now()
+        if transaction_id == limit.transaction_id and at is not None and now - at < EVERY:
+            return None
+        self._asked[limit.evse] = limit.transaction_id, now
+        try:
+            amount = await ask(limit)
+        except StationError as err:
+            if err.failure is Failure.NOT_SUPPORTED:
+                self._learned.composite = False
+            return None
+        self._learned.composite = True
+        found = InForce.UNKNOWN
+        if amount is not None:
+            found = InForce.HIGHER if amount > limit.amount * TOLERANCE else InForce.AS_ORDERED
+        self.found[limit.evse] = found
+        return found

@@ -1,0 +1,116 @@
+"""The configuration of a station of OCPP 1.6: reading it, and what is wanted of it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from ..schema import Payload
+from ..station import MAX_EVSES
+
+CONNECTORS = "NumberOfConnectors"
+PROFILES = "SupportedFeatureProfiles"
+RATE_UNITS = "ChargingScheduleAllowedChargingRateUnit"
+SAMPLE_INTERVAL = "MeterValueSampleInterval"
+SAMPLED_DATA = "MeterValuesSampledData"
+LIST_ITEMS = "SendLocalListMaxLength"
+LIST_ENTRIES = "LocalAuthListMaxLength"
+
+NEEDED = ("Energy.Active.Import.Register", "Power.Active.Import", "Current.Import")
+MEASURANDS = (*NEEDED, "Voltage")
+
+# How many keys are asked for at once; a station may answer fewer (GetConfigurationMaxKeys).
+MAX_KEYS = 20
+
+type Ask = Callable[[str, Payload], Awaitable[Payload]]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A configuration key as the station tells it."""
+
+    value: str
+    readonly: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A value that a key shall have; `at_least`: or a greater number."""
+
+    key: str
+    value: str
+    at_least: bool = False
+
+    def met_by(self, value: str) -> bool:
+        """Whether a value will do."""
+        if self.at_least and value.strip().isdecimal():
+            return int(value) >= int(self.value)
+        return value.strip().casefold() == self.value.casefold()
+
+
+WANTED = (
+    # Only registered users charge: the site judges every card that is shown, a charge that
+    # it refuses ends, and a station that is alone lets in whom its list names.
+    Wanted("StopTransactionOnInvalidId", "true"),
+    Wanted("LocalPreAuthorize", "false"),
+    Wanted("AuthorizationCacheEnabled", "false"),
+    Wanted("AllowOfflineTxForUnknownId", "false"),
+    Wanted("LocalAuthListEnabled", "true"),
+    Wanted("LocalAuthorizeOffline", "true"),
+    # The site has judged already whom it starts a charge for.
+    Wanted("AuthorizeRemoteTxRequests", "false"),
+    # Readings of outlets at rest are nobody's, and some stations store them for days.
+    Wanted("ClockAlignedDataInterval", "0"),
+    # A charge that cannot be booked now must not be given up after three attempts.
+    Wanted("TransactionMessageAttempts", "10", at_least=True),
+)
+
+KEYS = (
+    CONNECTORS,
+    PROFILES,
+    RATE_UNITS,
+    SAMPLE_INTERVAL,
+    SAMPLED_DATA,
+    LIST_ITEMS,
+    LIST_ENTRIES,
+    *(wanted.key for wanted in WANTED),
+    "ChargeProfileMaxStackLevel",
+    "ChargingScheduleMaxPeriods",
+    "MaxChargingProfilesInstalled",
+    "SecurityProfile",
+)
+
+
+async def read_settings(ask: Ask, keys: tuple[str, ...]) -> dict[str, Setting]:
+    """Return those of the settings that the station knows. Raises `StationError`."""
+    settings: dict[str, Setting] = {}
+    for start in range(0, len(keys), MAX_KEYS):
+        answer = await ask("GetConfiguration", {"key": list(keys[start : start + MAX_KEYS])})
+        for entry in answer.get("configurationKey", ()):
+            settings[entry["key"]] = Setting(entry.get("value", ""), entry["readonly"])
+    return settings
+
+
+def evses_of(settings: Mapping[str, Setting]) -> int | None:
+    """Return the number of connectors, if it is told and makes sense."""
+    number = number_of(settings, CONNECTORS)
+    return number if number and number <= MAX_EVSES else None
+
+
+def number_of(settings: Mapping[str, Setting], key: str) -> int | None:
+    """Return a setting that is a number below a million, `None` where it is none."""
+    text = settings[key].value.strip() if key in settings else ""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else None
+
+
+def items_of(setting: Setting) -> list[str]:
+    """Return the items of a list."""
+    return [item.strip() for item in setting.value.split(",") if item.strip()]
+
+
+def measurand_of(item: str) -> str:
+    """Return the measurand of an item, which may have a phase at its end."""
+    return next((one for one in MEASURANDS if item == one or item.startswith(f"{one}.L")), item)
+
+
+def measures_enough(setting: Setting) -> bool:
+    """Whether a list of measurands has all that is needed."""
+    return set(NEEDED) <= {measurand_of(item) for item in items_of(setting)}
