@@ -1,11 +1,45 @@
 """Calls a station and says in the words of the port what came of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from ..base import CanRefresh, Failure, StationError
+from .door import printable
 from .link import ConnectionLostError
 from .rpc import BadAnswerError, CallRefusedError, CallTimeoutError, Rpc
 from .schema import ErrorCode, Payload
+
+DONE = ("Accepted", "Scheduled")
+MAX_SAID = 160
+TOKENS = frozenset({"additionalIdToken", "idTag", "idToken", "parentIdTag"})
+
+
+def said(answer: Payload, asked: Payload) -> str:
+    """Return the status of an answer and what the station says about it (2.x: statusInfo).
+
+    Some stations repeat the token that they were asked about: such words are dropped.
+    """
+    status, info = str(answer["status"]), answer.get("statusInfo")
+    if info is None:
+        return status
+    words = ": ".join(
+        text for name in ("reasonCode", "additionalInfo") if (text := info.get(name, "").strip())
+    )
+    if not words or any(token.casefold() in words.casefold() for token in _tokens(asked)):
+        return status
+    return f"{status} ({printable(words, MAX_SAID)})"
+
+
+def _tokens(content: Any) -> Iterator[str]:
+    if isinstance(content, list):
+        for one in content:
+            yield from _tokens(one)
+    elif isinstance(content, dict):
+        for name, value in content.items():
+            if name in TOKENS and isinstance(value, str) and value:
+                yield value
+            else:
+                yield from _tokens(value)
 
 
 class Asker:
@@ -43,24 +77,32 @@ class Asker:
                 raise self._lacks(action, err.code) from None
             raise self.failed(Failure.REFUSED, err.code) from None
 
-    async def order(self, action: str, payload: Payload, done: str = "Accepted") -> None:
-        """Ask for something that is done or not. Raises `StationError`."""
-        status = (await self.ask(action, payload))["status"]
+    async def order(self, action: str, payload: Payload, *done: str) -> None:
+        """Ask for something that is done or not; `done` are the words for it.
+
+        Raises `StationError`.
+        """
+        answer = await self.ask(action, payload)
+        status = answer["status"]
         if status == "NotSupported":
-            raise self._lacks(action, status)
-        if status not in (done, "Scheduled"):
-            raise self.failed(Failure.REFUSED, status)
+            raise self._lacks(action, said(answer, payload))
+        if status not in (done or DONE):
+            raise self.failed(Failure.REFUSED, said(answer, payload))
 
     async def trigger(self, message: str, evse: int | None = None) -> None:
         """Ask for a message. Raises `StationError`."""
-        status = (await self.ask("TriggerMessage", self._trigger_payload(message, evse)))["status"]
-        if status == "NotImplemented":
+        await self.trigger_with(message, self._trigger_payload(message, evse))
+
+    async def trigger_with(self, message: str, payload: Payload) -> None:
+        """Ask for a message by this payload of TriggerMessage. Raises `StationError`."""
+        answer = await self.ask("TriggerMessage", payload)
+        if answer["status"] == "NotImplemented":
             # For this message; of the others only this one is a capability.
             if message == "StatusNotification":
                 self.lacks.add(CanRefresh)
-            raise self.failed(Failure.NOT_SUPPORTED, status)
-        if status != "Accepted":
-            raise self.failed(Failure.REFUSED, status)
+            raise self.failed(Failure.NOT_SUPPORTED, said(answer, payload))
+        if answer["status"] != "Accepted":
+            raise self.failed(Failure.REFUSED, said(answer, payload))
 
     def failed(self, failure: Failure, detail: str) -> StationError:
         """Return the error to raise."""
