@@ -159,6 +159,14 @@ class CanShowCost(Protocol):
 
 
 @runtime_checkable
+class CanShowPrice(Protocol):
+    """Shows at the outlet what energy costs, and reckons with it."""
+
+    async def show_price(self, price_per_kwh: Decimal, currency: str) -> None:
+        """Show the price, taxes included; `currency` as in ISO 4217. Raises `StationError`."""
+
+
+@runtime_checkable
 class CanSetAvailability(Protocol):
     """Takes an EVSE out of service and back."""
 

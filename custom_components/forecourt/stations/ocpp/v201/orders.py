@@ -1,0 +1,277 @@
+"""The site's orders in the messages of OCPP 2.0.1."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+import secrets
+
+from ....core.model.ids import EvseId
+from ....core.model.reservation import Reservation
+from ....core.model.setpoint import Setpoint
+from ....core.model.token import Authorization, Token
+from ...base import (
+    CanRefresh,
+    CanReserve,
+    CanReset,
+    CanSetAvailability,
+    CanShowCost,
+    CanStart,
+    CanStop,
+    CanUnlock,
+    Failure,
+    SiteEvents,
+    StationError,
+)
+from ..asker import Asker
+from ..limits import Limit
+from ..measured import time_text
+from ..schema import Payload, ViolationError
+from ..station import OcppStation
+from ..tokens import group_tag
+from .device_model import DeviceModel
+from .messages import TOKEN_KINDS, id_token_info
+from .profiles import (
+    charging_profile,
+    clearing,
+    composite_amount,
+    composite_payload,
+    fallback_ids,
+)
+
+# Which plug of an EVSE has the lock is not known here; most have but one.
+CONNECTOR = 1
+MAX_REMOTE_START_ID = 2**31 - 1
+
+# What the station is asked, and which capability it lacks when it knows nothing of it.
+ASKED: dict[str, type | None] = {
+    "CancelReservation": CanReserve,
+    "ChangeAvailability": CanSetAvailability,
+    "ClearChargingProfile": None,
+    "CostUpdated": CanShowCost,
+    "GetBaseReport": None,
+    "GetCompositeSchedule": None,
+    "GetVariables": None,
+    "RequestStartTransaction": CanStart,
+    "RequestStopTransaction": CanStop,
+    "ReserveNow": CanReserve,
+    "Reset": CanReset,
+    "SetChargingProfile": None,
+    "SetVariables": None,
+    "TriggerMessage": CanRefresh,
+    "UnlockConnector": CanUnlock,
+}
+
+# Everything that a central system may call (part 2).
+CALLS = frozenset(ASKED) | {
+    "CertificateSigned",
+    "ClearCache",
+    "ClearDisplayMessage",
+    "ClearVariableMonitoring",
+    "CustomerInformation",
+    "DataTransfer",
+    "DeleteCertificate",
+    "GetChargingProfiles",
+    "GetDisplayMessages",
+    "GetInstalledCertificateIds",
+    "GetLocalListVersion",
+    "GetLog",
+    "GetMonitoringReport",
+    "GetReport",
+    "GetTransactionStatus",
+    "InstallCertificate",
+    "PublishFirmware",
+    "SendLocalList",
+    "SetDisplayMessage",
+    "SetMonitoringBase",
+    "SetMonitoringLevel",
+    "SetNetworkProfile",
+    "SetVariableMonitoring",
+    "UnpublishFirmware",
+    "UpdateFirmware",
+}
+
+TOKEN_TYPES = {kind: name for name, kind in TOKEN_KINDS.items()}
+
+
+def trigger_payload(message: str, evse: int | None, connector: int = CONNECTOR) -> Payload:
+    """Return the payload of TriggerMessage; a status is that of a plug (F06.FR.12)."""
+    payload: Payload = {"requestedMessage": message}
+    if evse is None:
+        return payload
+    where = {"id": evse}
+    if message == "StatusNotification":
+        where["connectorId"] = connector
+    return payload | {"evse": where}
+
+
+def local_list_payload(
+    version: int, update_type: str, entries: Sequence[tuple[Token, Authorization | None]]
+) -> Payload:
+    """Return the payload of SendLocalList (part 2, D01).
+
+    `update_type` is `Full` or `Differential`; in the latter an entry without an
+    authorization is taken from the list.
+    """
+    payload: Payload = {"versionNumber": version}
+    if entries:
+        # An empty list is told by leaving it out (D01.FR.04).
+        payload["localAuthorizationList"] = [_list_entry(*entry) for entry in entries]
+    return payload | {"updateType": update_type}
+
+
+def _list_entry(token: Token, authorization: Authorization | None) -> Payload:
+    entry: Payload = {"idToken": id_token(token)}
+    return entry if authorization is None else entry | {"idTokenInfo": id_token_info(authorization)}
+
+
+def id_token(token: Token) -> Payload:
+    """Return the IdTokenType of a token."""
+    return {"idToken": token.uid, "type": TOKEN_TYPES[token.kind]}
+
+
+class Orders:
+    """The line to a station that is connected and accepted."""
+
+    calls = CALLS
+    # IdTokenType
+    max_id_token = 36
+
+    def __init__(self, asker: Asker, station: OcppStation, events: SiteEvents) -> None:
+        self._asker = asker
+        self._station = station
+        self._events = events
+
+    async def apply(self, setpoint: Setpoint) -> None:
+        """Bring the setpoint into force."""
+        transaction_id = self._station.transactions.get(setpoint.evse.number)
+        if transaction_id is not None:
+            await self._station.limiter.apply(setpoint, transaction_id, self._send_limit)
+        await self.keep_fallback()
+
+    async def start(self, evse: EvseId, token: Token) -> None:
+        """Ask the EVSE to charge for this token."""
+        payload = {
+            "evseId": evse.number,
+            "idToken": self._id_token(token),
+            "remoteStartId": 1 + secrets.randbelow(MAX_REMOTE_START_ID),
+        }
+        await self._asker.order("RequestStartTransaction", payload)
+
+    async def stop(self, transaction_id: int) -> None:
+        """Ask the station to end the transaction."""
+        payload = {"transactionId": await self._reference(transaction_id)}
+        await self._asker.order("RequestStopTransaction", payload)
+
+    async def unlock(self, evse: EvseId) -> None:
+        """Unlock the socket, which a station refuses while somebody charges there."""
+        payload = {"evseId": evse.number, "connectorId": CONNECTOR}
+        await self._asker.order("UnlockConnector", payload, "Unlocked")
+
+    async def reset(self) -> None:
+        """Restart the station; it ends its transactions first (B12). Some just go."""
+        try:
+            await self._asker.order("Reset", {"type": "Immediate"})
+        except StationError as err:
+            if err.failure is not Failure.OFFLINE:
+                raise
+
+    async def set_available(self, evse: EvseId, *, available: bool) -> None:
+        """Open or close the EVSE for charging, at the latest when its transaction ends."""
+        status = "Operative" if available else "Inoperative"
+        payload = {"evse": {"id": evse.number}, "operationalStatus": status}
+        await self._asker.order("ChangeAvailability", payload)
+
+    async def refresh(self, evse: EvseId) -> None:
+        """Ask for a fresh status of each plug and for a reading."""
+        number = evse.number
+        for connector in self._station.kept(DeviceModel).connectors(number):
+            payload = trigger_payload("StatusNotification", number, connector)
+            await self._asker.trigger_with("StatusNotification", payload)
+        messages = ["MeterValues"]
+        if number in self._station.transactions:
+            messages.append("TransactionEvent")
+        for message in messages:
+            try:
+                await self._asker.trigger(message, number)
+            except StationError as err:
+                # Fewer stations give these on request, and they come by themselves soon.
+                if err.failure is not Failure.NOT_SUPPORTED:
+                    raise
+
+    async def reserve(self, reservation: Reservation) -> None:
+        """Hold the EVSE for the token; the same id again changes it (H01)."""
+        payload = {
+            "id": reservation.id,
+            "expiryDateTime": time_text(reservation.until),
+            "idToken": self._id_token(reservation.token),
+            "evseId": reservation.evse.number,
+        }
+        if reservation.group is not None:
+            payload["groupIdToken"] = {"idToken": group_tag(reservation.group), "type": "Central"}
+        await self._asker.order("ReserveNow", payload)
+
+    async def cancel_reservation(self, reservation_id: int) -> None:
+        """Hold it no more; a station that knows nothing of it refuses."""
+        await self._asker.order("CancelReservation", {"reservationId": reservation_id})
+
+    async def show_cost(self, transaction_id: int, cost: Decimal) -> None:
+        """Show the running cost."""
+        reference = await self._reference(transaction_id)
+        payload = {"totalCost": float(cost), "transactionId": reference}
+        await self._asker.ask("CostUpdated", payload)
+
+    async def call(self, action: str, payload: Payload) -> Payload:
+        """Call the station with what somebody who knows OCPP wrote, and return its answer.
+
+        Raises `StationError`, also where the payload does not fit the schema.
+        """
+        if action not in self.calls:
+            raise self._asker.failed(Failure.NOT_SUPPORTED, "no call of a central system")
+        try:
+            return await self._asker.ask(action, payload)
+        except ViolationError as err:
+            raise self._asker.failed(Failure.REFUSED, str(err)) from None
+
+    async def keep_fallback(self) -> None:
+        """Write the fallback; where that fails the setpoint is in force all the same."""
+        try:
+            await self._station.limiter.keep_fallback(self._station.info.evses, self._send_limit)
+        except StationError as err:
+            self._station.logger.warning("Could not set the fallback current of %s", err)
+
+    async def release(self) -> None:
+        """Clear the fallback, so that the station is not left with it."""
+        if self._station.learned.fallback_written is None:
+            return
+        try:
+            for profile_id in fallback_ids(self._station.info.evses):
+                # "Unknown" is as good as "Accepted".
+                await self._asker.ask("ClearChargingProfile", clearing(profile_id))
+        except StationError as err:
+            self._station.logger.debug("The fallback current stays in %s", err)
+
+    async def _send_limit(self, limit: Limit) -> None:
+        reference = None
+        if limit.transaction_id is not None:
+            reference = await self._reference(limit.transaction_id)
+        await self._asker.order("SetChargingProfile", charging_profile(limit, reference))
+        if reference is not None:
+            await self._station.check_in_force(limit, self.in_force)
+
+    async def in_force(self, limit: Limit) -> float | None:
+        """Return what the station says is in force, in the unit of the limit."""
+        answer = await self._asker.ask("GetCompositeSchedule", composite_payload(limit))
+        return composite_amount(limit, answer)
+
+    async def _reference(self, transaction_id: int) -> str:
+        """Return the station's own id of a transaction. Raises `StationError`."""
+        reference = self._station.references.get(transaction_id)
+        if reference is None:
+            reference = await self._events.reference(transaction_id)
+        if reference is None:
+            raise self._asker.failed(Failure.REFUSED, "the station has no such transaction")
+        return reference
+
+    def _id_token(self, token: Token) -> Payload:
+        if len(token.uid) > self.max_id_token:
+            raise self._asker.failed(Failure.REFUSED, "idToken is too long")
+        return id_token(token)
