@@ -105,6 +105,8 @@ class Ports:
                 cause, detail = Cause.INSECURE, "came without TLS to a port for wss://"
             case ssl.SSLError(reason=str(reason)):
                 cause, detail = Cause.HANDSHAKE, reason.lower().replace("_", " ")
+            case ConnectionAbortedError():
+                cause, detail = Cause.HANDSHAKE, "it took too long"
             case _:
                 cause, detail = Cause.HANDSHAKE, "it ended the connection"
         self._door.note(address, None, cause, detail)
