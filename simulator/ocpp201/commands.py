@@ -8,8 +8,10 @@ from .. import schemas
 from ..frames import Payload, RpcError
 from .blocks.base import Answer, Handlers
 from .blocks.charging import SmartCharging
+from .blocks.customers import Customers
 from .blocks.provisioning import Provisioning
 from .blocks.remote import RemoteControl
+from .blocks.transfer import DataTransfer
 
 if TYPE_CHECKING:
     from .station import Ocpp201Station
@@ -33,8 +35,10 @@ class Commands:
         self._handlers: Handlers = {}
         for block in (
             self.provisioning,
+            Customers(station),
             RemoteControl(station),
             SmartCharging(station),
+            DataTransfer(station),
         ):
             self._handlers |= block.handlers()
 

@@ -53,14 +53,14 @@ class Csms(Server):
             if (one["evseId"], one["connectorId"]) == (evse, connector)
         ]
 
-    async def get(self, component: str, variable: str, **more: Any) -> Payload:
+    async def get(self, component: str, variable: str, /, **more: Any) -> Payload:
         """Get one variable and return its result."""
         wanted = {"component": {"name": component}, "variable": {"name": variable}, **more}
         answer = await self.call("GetVariables", {"getVariableData": [wanted]})
         result: Payload = answer["getVariableResult"][0]
         return result
 
-    async def set(self, component: str, variable: str, value: str, **more: Any) -> str:
+    async def set(self, component: str, variable: str, value: str, /, **more: Any) -> str:
         """Set one variable and return its status."""
         wanted = {
             "component": {"name": component},
