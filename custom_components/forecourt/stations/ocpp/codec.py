@@ -59,7 +59,7 @@ def _refuse_constant(name: str) -> None:
 
 def _sound(value: Any, levels: int) -> Any:
     if isinstance(value, str):
-        return value.encode(errors="replace").decode()
+        return value if value.isascii() else value.encode(errors="replace").decode()
     if not isinstance(value, dict | list):
         return value
     if not levels:
