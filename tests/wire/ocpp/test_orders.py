@@ -13,7 +13,10 @@ from custom_components.forecourt.core.model.ids import EvseId
 from custom_components.forecourt.core.model.setpoint import LimitReason, Setpoint
 from custom_components.forecourt.core.model.token import Token
 from custom_components.forecourt.stations.base import (
+    CanForgetTokens,
+    CanHoldTokens,
     CanRefresh,
+    CanReserve,
     CanReset,
     CanSetAvailability,
     CanStart,
@@ -52,7 +55,7 @@ ORDERS: dict[type, tuple[Callable[[OcppStation], Awaitable[None]], str]] = {
 
 def test_it_is_a_station_that_can_all_of_it(station: OcppStation) -> None:
     assert isinstance(station, Station)
-    assert set(ORDERS) == CAPABILITIES
+    assert {*ORDERS, CanForgetTokens, CanHoldTokens, CanReserve} == CAPABILITIES
     for capability in CAPABILITIES:
         assert supports(station, capability)
     assert not supports(station, int)

@@ -151,6 +151,7 @@ class Connection:
         finally:
             if self._station is not None:
                 self._station.learned.keep()
+                self._station.settled(talk.line)
 
     async def _introduce(self) -> None:
         """Learn how many outlets a stranger has, and tell about it."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 import logging
+import secrets
 from typing import Any
 
 from aiohttp import WSCloseCode, web
@@ -54,7 +55,8 @@ class CentralSystem:
     `on_pending` is told what a stranger is as soon as it told that itself, again at
     every connection. An identity becomes a station by `add_station`, also while it is
     connected. `on_learned` is told what a station taught us, as plain data to be handed to
-    `add_station` after a restart.
+    `add_station` after a restart. `key` is the secret of this installation, by which it
+    is known after a restart which list of cards a station was given.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class CentralSystem:
         now: Callable[[], datetime],
         on_pending: Callable[[StationInfo], None] | None = None,
         on_learned: Callable[[str, dict[str, Any]], None] | None = None,
+        key: bytes | None = None,
         sample_interval_s: int = 10,
         fallback_current_a: int | None = None,
         timing: Timing | None = None,
@@ -71,6 +74,7 @@ class CentralSystem:
     ) -> None:
         self._on_pending = on_pending
         self._on_learned = on_learned
+        self._key = key or secrets.token_bytes()
         self._fallback_current_a = fallback_current_a
         self._timing = timing or Timing()
         self._door = Door(now)
@@ -158,7 +162,9 @@ class CentralSystem:
             if (told := self._on_learned) is not None:
                 known.on_change = partial(told, identity)
             limiter = Limiter(self._around.now, known)
-            station = OcppStation(info, self._around.events, limiter, self._around.logger)
+            station = OcppStation(
+                info, self._around.events, limiter, self._around.logger, list_key=self._key
+            )
             self._stations[identity] = station
         station.limiter.fallback_current_a = fallback_current_a
         station.expect_evses(evses)

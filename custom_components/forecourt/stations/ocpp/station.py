@@ -1,35 +1,52 @@
 """A station reached by OCPP, as the site sees it: one object through all reconnections."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 import logging
 from typing import Any, NamedTuple, Protocol
 
 from ...core.model.ids import EvseId
+from ...core.model.reservation import Reservation
 from ...core.model.setpoint import Setpoint
 from ...core.model.station import StationInfo
 from ...core.model.token import Token
 from ..base import (
+    CanForgetTokens,
+    CanHoldTokens,
     CanRefresh,
+    CanReserve,
     CanReset,
     CanSetAvailability,
     CanStart,
     CanStop,
     CanUnlock,
     Failure,
+    HeldToken,
     SiteEvents,
     StationError,
 )
 from .composite import AskAmount, Composite, InForce
 from .limits import Limit, Limiter
+from .local_list import ListLimits, TokenList
 from .quirks import quirks_of
 
 MAX_EVSES = 64
 
 CAPABILITIES: frozenset[type] = frozenset(
-    {CanStart, CanStop, CanUnlock, CanReset, CanSetAvailability, CanRefresh}
+    {
+        CanForgetTokens,
+        CanHoldTokens,
+        CanRefresh,
+        CanReserve,
+        CanReset,
+        CanSetAvailability,
+        CanStart,
+        CanStop,
+        CanUnlock,
+    }
 )
 
 
@@ -60,6 +77,10 @@ class Line(Protocol):
     async def reset(self) -> None: ...
     async def set_available(self, evse: EvseId, *, available: bool) -> None: ...
     async def refresh(self, evse: EvseId) -> None: ...
+    async def reserve(self, reservation: Reservation) -> None: ...
+    async def cancel_reservation(self, reservation_id: int) -> None: ...
+    async def hold_tokens(self, tokens: Sequence[HeldToken]) -> None: ...
+    async def forget_cached_tokens(self) -> None: ...
     async def release(self) -> None: ...
 
 
@@ -72,6 +93,7 @@ class OcppStation:
     `transactions` is the id of the running transaction of each EVSE, `starts` the latest
     transactions as they were told, `references` what the station itself calls those that run,
     `registers` where the meter of each EVSE stood last,
+    `token_list` is its own list of tokens and `list_limits` how much of one it takes,
     `fault` what it says about itself as a whole, and `notes` what was odd about its messages,
     and how often.
     """
@@ -82,6 +104,8 @@ class OcppStation:
         events: SiteEvents,
         limiter: Limiter,
         logger: logging.Logger,
+        *,
+        list_key: bytes,
     ) -> None:
         self.limiter = limiter
         self.learned = limiter.learned
@@ -94,11 +118,14 @@ class OcppStation:
         self.registers: dict[int, int] = {}
         self.fault: str | None = None
         self.notes: Counter[str] = Counter()
+        self.token_list = TokenList(limiter.now, limiter.learned, self.notes, list_key)
+        self.list_limits = ListLimits()
         self.sign_certificate: Callable[[str], Awaitable[bool]] | None = None
         self._info = info
         self._events = events
         self.logger = logger
         self._line: Line | None = None
+        self._settled = asyncio.Event()
         self._memories: dict[type, Any] = {}
 
     @property
@@ -160,6 +187,24 @@ class OcppStation:
         """Ask for a fresh status and reading."""
         await self._connected().refresh(evse)
 
+    async def reserve(self, reservation: Reservation) -> None:
+        """Hold the EVSE for a token."""
+        await self._connected().reserve(reservation)
+
+    async def cancel_reservation(self, reservation_id: int) -> None:
+        """Hold it no more."""
+        await self._connected().cancel_reservation(reservation_id)
+
+    async def hold_tokens(self, tokens: Sequence[HeldToken]) -> None:
+        """Bring the station's list in line, once the station is set up to use it."""
+        self._connected()
+        await self._settled.wait()
+        await self._connected().hold_tokens(tokens)
+
+    async def forget_cached_tokens(self) -> None:
+        """Have it forget whom it let in before."""
+        await self._connected().forget_cached_tokens()
+
     async def release(self) -> None:
         """Take back what was written for good, if possible, because the station goes elsewhere."""
         if self._line is not None:
@@ -175,6 +220,8 @@ class OcppStation:
     def attach(self, line: Line, address: str, protocol: str) -> None:
         """Go online."""
         self._line = line
+        self._settled.clear()
+        self.token_list.reconnected()
         self._info = replace(self._info, address=address, protocol=protocol)
         self.logger.info("Station %s connected from %s", self._info.id, address)
         self._changed()
@@ -183,13 +230,20 @@ class OcppStation:
         """Go offline, unless another line serves the station by now."""
         if self._line is line:
             self._line = None
+            self._settled.set()
             self.logger.info("Station %s went away: %s", self._info.id, why)
             self._changed()
+
+    def settled(self, line: Line) -> None:
+        """Take note that the station was asked and told all that is needed."""
+        if self._line is line:
+            self._settled.set()
 
     def introduce(self, info: StationInfo) -> None:
         """Take note of what the station told about itself."""
         if self.learned.meet(info.firmware):
             self.limiter.replaced()
+            self.token_list.replaced()
         self.quirks = quirks_of(info)
         for quirk in self.quirks:
             self.learned.unit = quirk.unit or self.learned.unit

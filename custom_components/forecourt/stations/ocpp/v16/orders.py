@@ -1,36 +1,53 @@
 """The site's orders in the messages of OCPP 1.6J."""
 
+from collections.abc import Sequence
+from contextlib import suppress
+
 from ....core.model.ids import EvseId
+from ....core.model.reservation import Reservation
 from ....core.model.setpoint import Setpoint
 from ....core.model.token import Token
 from ...base import (
+    CanForgetTokens,
+    CanHoldTokens,
     CanRefresh,
+    CanReserve,
     CanReset,
     CanSetAvailability,
     CanStart,
     CanStop,
     CanUnlock,
     Failure,
+    HeldToken,
     StationError,
 )
 from ..asker import Asker
 from ..limits import Limit
+from ..local_list import Entries, ListMessages, UpdateType
+from ..measured import time_text
 from ..schema import Payload
 from ..station import OcppStation
+from ..tokens import group_tag
+from .messages import id_tag_info
 from .profiles import charging_profile, composite_amount, composite_payload, fallback_ids
 
 MAX_ID_TAG = 20
 
 # What the station is asked, and which capability it lacks when it knows nothing of it.
 ASKED: dict[str, type | None] = {
+    "CancelReservation": CanReserve,
     "ChangeAvailability": CanSetAvailability,
     "ChangeConfiguration": None,
+    "ClearCache": CanForgetTokens,
     "ClearChargingProfile": None,
     "GetCompositeSchedule": None,
     "GetConfiguration": None,
+    "GetLocalListVersion": CanHoldTokens,
     "RemoteStartTransaction": CanStart,
     "RemoteStopTransaction": CanStop,
+    "ReserveNow": CanReserve,
     "Reset": CanReset,
+    "SendLocalList": CanHoldTokens,
     "SetChargingProfile": None,
     "TriggerMessage": CanRefresh,
     "UnlockConnector": CanUnlock,
@@ -41,6 +58,25 @@ def trigger_payload(message: str, evse: int | None) -> Payload:
     """Return the payload of TriggerMessage."""
     payload: Payload = {"requestedMessage": message}
     return payload if evse is None else payload | {"connectorId": evse}
+
+
+def local_list_payload(version: int, update_type: UpdateType, entries: Entries) -> Payload:
+    """Return the payload of SendLocalList; some stations insist on the order of its keys."""
+    return {
+        "listVersion": version,
+        "localAuthorizationList": [
+            {"idTag": token.uid}
+            if authorization is None
+            else {"idTag": token.uid, "idTagInfo": id_tag_info(authorization)}
+            for token, authorization in entries
+        ],
+        "updateType": update_type,
+    }
+
+
+LIST_MESSAGES = ListMessages(
+    payload=local_list_payload, version_field="listVersion", max_uid=MAX_ID_TAG
+)
 
 
 class Orders:
@@ -59,9 +95,7 @@ class Orders:
 
     async def start(self, evse: EvseId, token: Token) -> None:
         """Ask the EVSE to charge for this token."""
-        if len(token.uid) > MAX_ID_TAG:
-            raise self._asker.failed(Failure.REFUSED, "idTag is too long")
-        payload = {"connectorId": evse.number, "idTag": token.uid}
+        payload = {"connectorId": evse.number, "idTag": self._id_tag(token)}
         await self._asker.order("RemoteStartTransaction", payload)
 
     async def stop(self, transaction_id: int) -> None:
@@ -96,6 +130,31 @@ class Orders:
             if err.failure is not Failure.NOT_SUPPORTED:
                 raise
 
+    async def reserve(self, reservation: Reservation) -> None:
+        """Hold the EVSE for the token and, by its parent, for those of the same group."""
+        payload: Payload = {
+            "connectorId": reservation.evse.number,
+            "expiryDate": time_text(reservation.until),
+            "idTag": self._id_tag(reservation.token),
+            "reservationId": reservation.id,
+        }
+        if reservation.group is not None:
+            payload["parentIdTag"] = group_tag(reservation.group)
+        await self._asker.order("ReserveNow", payload)
+
+    async def cancel_reservation(self, reservation_id: int) -> None:
+        """Hold it no more."""
+        await self._asker.order("CancelReservation", {"reservationId": reservation_id})
+
+    async def hold_tokens(self, tokens: Sequence[HeldToken]) -> None:
+        """Bring the station's list in line."""
+        station = self._station
+        await station.token_list.hold(tokens, self._asker, LIST_MESSAGES, station.list_limits)
+
+    async def forget_cached_tokens(self) -> None:
+        """Have it forget whom it let in before."""
+        await self._asker.order("ClearCache", {})
+
     async def keep_fallback(self) -> None:
         """Write the fallback; where that fails the setpoint is in force all the same."""
         try:
@@ -104,7 +163,10 @@ class Orders:
             self._station.logger.warning("Could not set the fallback current of %s", err)
 
     async def release(self) -> None:
-        """Clear the fallback, so that the station is not left with it."""
+        """Clear the list and the fallback, so that the station is not left with them."""
+        if self._station.learned.list_version:
+            with suppress(StationError):
+                await self.hold_tokens(())
         if self._station.learned.fallback_written is None:
             return
         try:
@@ -113,6 +175,11 @@ class Orders:
                 await self._asker.ask("ClearChargingProfile", {"id": profile_id})
         except StationError as err:
             self._station.logger.debug("The fallback current stays in %s", err)
+
+    def _id_tag(self, token: Token) -> str:
+        if len(token.uid) > MAX_ID_TAG:
+            raise self._asker.failed(Failure.REFUSED, "idTag is too long")
+        return token.uid
 
     async def _send_limit(self, limit: Limit) -> None:
         await self._asker.order("SetChargingProfile", charging_profile(limit))

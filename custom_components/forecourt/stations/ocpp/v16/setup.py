@@ -16,9 +16,12 @@ from ...base import (
 )
 from ..asker import Asker
 from ..learned import RateUnit
+from ..local_list import ListLimits
 from ..station import OcppStation
 from .settings import (
     KEYS,
+    LIST_ENTRIES,
+    LIST_ITEMS,
     MEASURANDS,
     PROFILES,
     RATE_UNITS,
@@ -76,6 +79,8 @@ class Setup:
             station.lacks.update(
                 capability for capability, name in PROFILE_OF.items() if name not in profiles
             )
+        told = {key: setting.value for key, setting in settings.items()}
+        station.list_limits = ListLimits.told(told.get(LIST_ITEMS), told.get(LIST_ENTRIES))
         if RATE_UNITS in settings:
             match {unit.lower() for unit in items_of(settings[RATE_UNITS])}:
                 case units if units & {"current", "a"} and not units & {"power", "w"}:

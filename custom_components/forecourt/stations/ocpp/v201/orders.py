@@ -1,6 +1,7 @@
 """The site's orders in the messages of OCPP 2.0.1."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from decimal import Decimal
 import secrets
 
@@ -9,6 +10,8 @@ from ....core.model.reservation import Reservation
 from ....core.model.setpoint import Setpoint
 from ....core.model.token import Authorization, Token
 from ...base import (
+    CanForgetTokens,
+    CanHoldTokens,
     CanRefresh,
     CanReserve,
     CanReset,
@@ -18,11 +21,13 @@ from ...base import (
     CanStop,
     CanUnlock,
     Failure,
+    HeldToken,
     SiteEvents,
     StationError,
 )
 from ..asker import Asker
 from ..limits import Limit
+from ..local_list import Entries, ListMessages, UpdateType
 from ..measured import time_text
 from ..schema import Payload, ViolationError
 from ..station import OcppStation
@@ -45,15 +50,18 @@ MAX_REMOTE_START_ID = 2**31 - 1
 ASKED: dict[str, type | None] = {
     "CancelReservation": CanReserve,
     "ChangeAvailability": CanSetAvailability,
+    "ClearCache": CanForgetTokens,
     "ClearChargingProfile": None,
     "CostUpdated": CanShowCost,
     "GetBaseReport": None,
     "GetCompositeSchedule": None,
+    "GetLocalListVersion": CanHoldTokens,
     "GetVariables": None,
     "RequestStartTransaction": CanStart,
     "RequestStopTransaction": CanStop,
     "ReserveNow": CanReserve,
     "Reset": CanReset,
+    "SendLocalList": CanHoldTokens,
     "SetChargingProfile": None,
     "SetVariables": None,
     "TriggerMessage": CanRefresh,
@@ -63,7 +71,6 @@ ASKED: dict[str, type | None] = {
 # Everything that a central system may call (part 2).
 CALLS = frozenset(ASKED) | {
     "CertificateSigned",
-    "ClearCache",
     "ClearDisplayMessage",
     "ClearVariableMonitoring",
     "CustomerInformation",
@@ -72,14 +79,12 @@ CALLS = frozenset(ASKED) | {
     "GetChargingProfiles",
     "GetDisplayMessages",
     "GetInstalledCertificateIds",
-    "GetLocalListVersion",
     "GetLog",
     "GetMonitoringReport",
     "GetReport",
     "GetTransactionStatus",
     "InstallCertificate",
     "PublishFirmware",
-    "SendLocalList",
     "SetDisplayMessage",
     "SetMonitoringBase",
     "SetMonitoringLevel",
@@ -103,14 +108,8 @@ def trigger_payload(message: str, evse: int | None, connector: int = CONNECTOR) 
     return payload | {"evse": where}
 
 
-def local_list_payload(
-    version: int, update_type: str, entries: Sequence[tuple[Token, Authorization | None]]
-) -> Payload:
-    """Return the payload of SendLocalList (part 2, D01).
-
-    `update_type` is `Full` or `Differential`; in the latter an entry without an
-    authorization is taken from the list.
-    """
+def local_list_payload(version: int, update_type: UpdateType, entries: Entries) -> Payload:
+    """Return the payload of SendLocalList (part 2, D01)."""
     payload: Payload = {"versionNumber": version}
     if entries:
         # An empty list is told by leaving it out (D01.FR.04).
@@ -213,6 +212,18 @@ class Orders:
         """Hold it no more; a station that knows nothing of it refuses."""
         await self._asker.order("CancelReservation", {"reservationId": reservation_id})
 
+    async def hold_tokens(self, tokens: Sequence[HeldToken]) -> None:
+        """Bring the station's list in line."""
+        station = self._station
+        messages = ListMessages(
+            payload=local_list_payload, version_field="versionNumber", max_uid=self.max_id_token
+        )
+        await station.token_list.hold(tokens, self._asker, messages, station.list_limits)
+
+    async def forget_cached_tokens(self) -> None:
+        """Have it forget whom it let in before (C11)."""
+        await self._asker.order("ClearCache", {})
+
     async def show_cost(self, transaction_id: int, cost: Decimal) -> None:
         """Show the running cost."""
         reference = await self._reference(transaction_id)
@@ -239,7 +250,10 @@ class Orders:
             self._station.logger.warning("Could not set the fallback current of %s", err)
 
     async def release(self) -> None:
-        """Clear the fallback, so that the station is not left with it."""
+        """Clear the list and the fallback, so that the station is not left with them."""
+        if self._station.learned.list_version:
+            with suppress(StationError):
+                await self.hold_tokens(())
         if self._station.learned.fallback_written is None:
             return
         try:

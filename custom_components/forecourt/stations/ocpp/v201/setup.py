@@ -4,11 +4,13 @@ Reads its device model, changes only what differs and was not told before, and h
 tell its present state, so that the site is right again soon after a restart.
 """
 
+from dataclasses import replace
 import secrets
 
 from ...base import CanRefresh, StationError
 from ..asker import Asker
 from ..learned import RateUnit
+from ..local_list import ITEMS_PER_MESSAGE, ListLimits
 from ..schema import Payload
 from ..version import Accepted
 from .device_model import DeviceModel, Key, Variable
@@ -21,6 +23,9 @@ from .settings import (
     GOOD_STARTS,
     IF_LISTED,
     KEYS,
+    LIST_BYTES,
+    LIST_ENTRIES,
+    LIST_ITEMS,
     MEASURANDS,
     NEEDED,
     RATE_UNIT,
@@ -41,6 +46,10 @@ MAX_TRIES = 2
 
 # How much of the time for an answer the next message of a report may take.
 PATIENCE = 1 / 3
+
+
+# What an entry of a list of tokens takes at most in a message.
+ENTRY_BYTES = 300
 
 
 async def count_evses(asker: Asker) -> int | None:
@@ -74,6 +83,7 @@ class Setup:
             if told is not None and told.value is not None and not wanted.met_by(told.value):
                 await self._want(wanted.key, wanted.value)
         self._learn_capabilities()
+        self._learn_list()
         self._station.settings = self.device_model.summary()
         await self._trigger_all()
 
@@ -130,6 +140,22 @@ class Setup:
                 lacks.add(capability)
             elif True in told:
                 lacks.discard(capability)
+
+    def _learn_list(self) -> None:
+        """Take note of how much of a list of tokens the station takes."""
+        model = self.device_model
+        items, told, entries = model[LIST_ITEMS], model[LIST_BYTES], model[LIST_ENTRIES]
+        limits = ListLimits.told(
+            None if items is None else items.value,
+            # What it holds is its value, what it can hold the limit of that.
+            None if entries is None or entries.most is None else str(int(entries.most)),
+        )
+        size = ListLimits.told(None if told is None else told.value, None).max_items_per_message
+        if size is not None:
+            fits = max(1, size // ENTRY_BYTES)
+            most = min(fits, limits.max_items_per_message or ITEMS_PER_MESSAGE)
+            limits = replace(limits, max_items_per_message=most)
+        self._station.list_limits = limits
 
     def _items(self, key: Key) -> tuple[str, ...]:
         told = self.device_model[key]
