@@ -91,6 +91,7 @@ class Hub:
             now=dt_util.utcnow,
             on_pending=self._station_pending,
             on_learned=memory.remember_station,
+            key=vault.key,
         )
         self.price = PriceFeed(hass, self.site)
         self.offers = Offers(hass)

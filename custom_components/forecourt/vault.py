@@ -5,26 +5,33 @@ numbers, password hashes and the key that hashes cards in the ledger; the memory
 holds limits and switches of EVSEs, and what was written to stations for good.
 """
 
+from datetime import datetime
 import secrets
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.storage import Store
+from homeassistant.helpers.typing import UNDEFINED, UndefinedType
 
 from .const import DOMAIN
 from .core.access.authorize import TokenRecord
 from .core.model.evse import EvseState
 from .core.model.ids import EvseId
-from .core.model.token import Token
+from .core.model.token import Token, TokenKind
 
 VERSION = 1
 SAVE_DELAY_S = 1
 
 
 class _StoredToken(TypedDict):
+    """A token; what is not required came with 0.2."""
+
     uid: str
     user_id: str
     blocked: bool
+    kind: NotRequired[str]
+    expires_at: NotRequired[str | None]
+    max_sessions: NotRequired[int | None]
 
 
 class _VaultData(TypedDict):
@@ -74,10 +81,7 @@ class Vault:
     @property
     def tokens(self) -> list[TokenRecord]:
         """Return every enrolled token."""
-        return [
-            TokenRecord(token=Token(i["uid"]), user_id=i["user_id"], blocked=i["blocked"])
-            for i in self._data["tokens"]
-        ]
+        return [_record(stored) for stored in self._data["tokens"]]
 
     def tokens_of(self, user_id: str) -> list[TokenRecord]:
         """Return the tokens of one user."""
@@ -90,7 +94,33 @@ class Vault:
         """
         if is_coming:
             self._coming.add(user_id)
-        self._data["tokens"].append(_StoredToken(uid=token.uid, user_id=user_id, blocked=False))
+        self._data["tokens"].append(
+            _StoredToken(uid=token.uid, user_id=user_id, blocked=False, kind=token.kind.value)
+        )
+        await self._save()
+
+    async def update_token(
+        self,
+        token: Token,
+        *,
+        blocked: bool | UndefinedType = UNDEFINED,
+        expires_at: datetime | UndefinedType | None = UNDEFINED,
+        max_sessions: int | UndefinedType | None = UNDEFINED,
+    ) -> None:
+        """Change what a token is good for; `KeyError` for one that nobody has.
+
+        `expires_at` is when its time is over, `max_sessions` how many cars it may charge
+        at a time; `None` is for ever, and for any number.
+        """
+        stored = next((i for i in self._data["tokens"] if i["uid"] == token.uid), None)
+        if stored is None:
+            raise KeyError(str(token))
+        if blocked is not UNDEFINED:
+            stored["blocked"] = blocked
+        if expires_at is not UNDEFINED:
+            stored["expires_at"] = None if expires_at is None else expires_at.isoformat()
+        if max_sessions is not UNDEFINED:
+            stored["max_sessions"] = max_sessions
         await self._save()
 
     async def remove_token(self, token: Token) -> None:
@@ -122,6 +152,17 @@ class Vault:
 
     async def _save(self) -> None:
         await self._store.async_save(self._data)
+
+
+def _record(stored: _StoredToken) -> TokenRecord:
+    expires_at = stored.get("expires_at")
+    return TokenRecord(
+        token=Token(stored["uid"], TokenKind(stored.get("kind", TokenKind.CARD))),
+        user_id=stored["user_id"],
+        blocked=stored["blocked"],
+        expires_at=None if expires_at is None else datetime.fromisoformat(expires_at),
+        max_sessions=stored.get("max_sessions", 1),
+    )
 
 
 class Memory:
