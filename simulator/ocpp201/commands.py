@@ -9,9 +9,12 @@ from ..frames import Payload, RpcError
 from .blocks.base import Answer, Handlers
 from .blocks.charging import SmartCharging
 from .blocks.customers import Customers
+from .blocks.monitoring import Monitoring
+from .blocks.prices import Prices
 from .blocks.provisioning import Provisioning
 from .blocks.remote import RemoteControl
 from .blocks.transfer import DataTransfer
+from .blocks.transfers import Transfers
 
 if TYPE_CHECKING:
     from .station import Ocpp201Station
@@ -31,14 +34,21 @@ class Commands:
         self._station = station
         self.silent_calls = 0
         """So many calls of the server to come stay unanswered."""
-        self.provisioning = Provisioning(station)
+        provisioning = Provisioning(station)
+        self.monitoring = Monitoring(station, provisioning)
+        self.prices = Prices(station)
+        self.transfers = Transfers(station)
         self._handlers: Handlers = {}
         for block in (
-            self.provisioning,
             Customers(station),
-            RemoteControl(station),
-            SmartCharging(station),
             DataTransfer(station),
+            self.monitoring,
+            self.prices,
+            provisioning,
+            RemoteControl(station),
+            station.security,
+            SmartCharging(station),
+            self.transfers,
         ):
             self._handlers |= block.handlers()
 
@@ -58,6 +68,7 @@ class Commands:
 
     def tick(self) -> None:
         """Do what time asks for."""
+        self.monitoring.tick()
 
     def _refuse(self, action: str, payload: Payload) -> Answer | None:
         """Refuse what must not come before the station is accepted (B02, B03)."""

@@ -102,6 +102,10 @@ class Config201:
     """How long a reboot takes."""
     step_s: float = 0.1
     """How long a step of a download, an installation or an upload takes."""
+    installation_works: bool = True
+    """Whether new firmware can be installed."""
+    security_events: bool = True
+    """Whether a boot is told as a security event, as block A wants it."""
     reset_flush_s: float = 2.0
     """How long a reset waits for its TransactionEvents to be delivered."""
     ping_s: float | None = None

@@ -33,12 +33,12 @@ class Connection:
         networks: Networks,
         handler: Handler,
         notices: Notices,
-        on_ready: Callable[[], None],
+        on_ready: Callable[[str | None], None],
     ) -> None:
         """Make a way that is not yet gone.
 
         `networks` knows where to dial, `handler` answers the server's calls, `on_ready` is called
-        whenever the way is free.
+        whenever the way is free, with the reason of the boot that has been accepted, if any.
         """
         self._in = internals
         self._config = internals.config
@@ -201,15 +201,17 @@ class Connection:
             self._lose_link()
 
     async def _session(self, link: Link) -> None:
+        booted = None
         if self.registration != "Accepted" or self._config.boot_on_reconnect:
             await self._register(link)
             self._notices.forget()
+            booted = self.boot_reason
         self._notices.back()
         self.ready_link = link
         self._accepted.set()
         self._wait_s = self._config.reconnect_s
         self._next_heartbeat = self._in.clock.now() + self._heartbeat_interval
-        self._on_ready()
+        self._on_ready(booted)
         event = "TransactionEvent"
         variables = self._in.variables
         async with asyncio.TaskGroup() as group:

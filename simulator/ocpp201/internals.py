@@ -45,6 +45,20 @@ class Internals:
 
 
 @dataclass(slots=True)
+class Rhythm:
+    """Something that is due again and again, wall seconds."""
+
+    last: float
+
+    def due(self, now: float, interval_s: float) -> bool:
+        """Whether it is time; 0 is never. Keeps step, but makes up for nothing."""
+        if interval_s == 0 or now < self.last + interval_s:
+            return False
+        self.last = now if now >= self.last + 2 * interval_s else self.last + interval_s
+        return True
+
+
+@dataclass(slots=True)
 class Permit:
     """Somebody may charge: now, or as soon as there is a car."""
 
@@ -66,8 +80,10 @@ class Transaction:
     transaction_id: str
     started: datetime
     meter_start_wh: int
-    next_sample: float
-    next_end_sample: float
+    updates: Rhythm
+    """When to sample for what is told in between."""
+    end_samples: Rhythm
+    """When to sample for what is told at the end."""
     sequence: int = 0
     """The seqNo of the next event."""
     token: Token | None = None

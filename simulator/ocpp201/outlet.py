@@ -16,11 +16,12 @@ from ..clock import wire_time
 from ..frames import Payload
 from ..plant import MIN_OFFER_A, Evse, PlugState
 from .events import Events, Queue
-from .internals import Internals, Permit, Transaction
+from .internals import Internals, Permit, Rhythm, Transaction
 from .notices import notify_event
 from .profiles import Charge
 from .readings import Readings
 from .reservations import Reservations
+from .snapshot import snapshot
 from .tokens import NOBODY, Token
 from .variables import Place
 
@@ -301,6 +302,10 @@ class Outlet:
         if self.transaction is not None:
             self._tick_samples(self.transaction, now)
 
+    def state(self) -> dict[str, Any]:
+        """Return a snapshot, ready for JSON."""
+        return snapshot(self)
+
     def sample(self, trigger: str, context: str, names: tuple[str, ...]) -> None:
         """Send meter values of the transaction; nothing if nothing is to be measured."""
         running = self.transaction
@@ -315,38 +320,15 @@ class Outlet:
         if self.transaction is not None:
             self._update("TxResumed")
 
+    def tariff_changed(self, tariff_id: str) -> None:
+        """Tell that another tariff holds from now on (2.1)."""
+        if self.transaction is not None:
+            self._update("TariffChanged", info={"tariffId": tariff_id})
+
     def external_limit_changed(self) -> None:
         """Tell that something outside has changed how fast it may charge (K12)."""
         if self.transaction is not None:
             self._update("ChargingRateChanged")
-
-    def state(self) -> dict[str, Any]:
-        """Return a snapshot, ready for JSON."""
-        evse, car, running = self.evse, self.evse.car, self.transaction
-        permit = self.permit
-        token = running.token if running is not None else None
-        return {
-            "connector": self.number,
-            "status": self.status,
-            "charging_state": None if running is None else self.charging_state,
-            "error_code": self.connectors[self.plugged or 1].error_code,
-            "plugged": self.plugged,
-            "plug_state": str(evse.state),
-            "car": None if car is None else car.model.name,
-            "soc": None if car is None else round(car.soc, 4),
-            "asleep": None if car is None else car.asleep,
-            "limit_a": round(evse.limit_a, 2),
-            "offer_a": round(evse.offer_a, 2),
-            "phases_offered": evse.phases_offered,
-            "currents_a": [round(current, 2) for current in evse.currents_a],
-            "power_w": round(evse.power_w, 1),
-            "register_wh": evse.register_wh,
-            "delivered_wh": round(evse.delivered_wh, 3),
-            "transaction_id": None if running is None else running.transaction_id,
-            "id_tag": None if token is None else token.value,
-            "total_cost": None if running is None else running.total_cost,
-            "waiting_for_plug": permit is not None and permit.until is not None,
-        }
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -413,8 +395,8 @@ class Outlet:
             transaction_id,
             now,
             register,
-            wall + variables.number("SampledDataCtrlr.TxUpdatedInterval"),
-            wall + variables.number("SampledDataCtrlr.TxEndedInterval"),
+            Rhythm(wall),
+            Rhythm(wall),
             reservation_id=reservation_id,
         )
         running.reached = self._points & set(variables.names("TxCtrlr.TxStopPoint"))
@@ -474,17 +456,12 @@ class Outlet:
         variables = self._in.variables
         if not variables.flag("SampledDataCtrlr.Enabled", default=True):
             return
-        interval = variables.number("SampledDataCtrlr.TxUpdatedInterval")
-        if interval and now >= min(running.next_sample, now + interval):
-            running.next_sample = max(running.next_sample + interval, now)
-            names = variables.names("SampledDataCtrlr.TxUpdatedMeasurands")
+        updated, ended = "SampledDataCtrlr.TxUpdated", "SampledDataCtrlr.TxEnded"
+        if running.updates.due(now, variables.number(f"{updated}Interval")):
+            names = variables.names(f"{updated}Measurands")
             self.sample("MeterValuePeriodic", "Sample.Periodic", names)
-        elif interval and running.next_sample > now + interval:  # it has been shortened
-            running.next_sample = now
-        interval = variables.number("SampledDataCtrlr.TxEndedInterval")
-        if interval and now >= running.next_end_sample:
-            running.next_end_sample = max(running.next_end_sample + interval, now)
-            names = variables.names("SampledDataCtrlr.TxEndedMeasurands")
+        if running.end_samples.due(now, variables.number(f"{ended}Interval")):
+            names = variables.names(f"{ended}Measurands")
             value, _ = self.readings.take(names, "Sample.Periodic", running)
             running.data.extend(value)
 

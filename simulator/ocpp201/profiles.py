@@ -278,6 +278,24 @@ class Profiles:
         return Limit(period.limit / (phases * self.abilities.voltage_v), period.phases)
 
 
+def external_profile(evse: int, current_a: float, now: datetime) -> Payload:
+    """Return the ChargingProfileType of a limit that comes from outside and lasts."""
+    return {
+        "id": 1_000_000 + evse,
+        "stackLevel": 0,
+        "chargingProfilePurpose": EXTERNAL,
+        "chargingProfileKind": "Absolute",
+        "chargingSchedule": [
+            {
+                "id": 1_000_000 + evse,
+                "startSchedule": wire_time(now),
+                "chargingRateUnit": "A",
+                "chargingSchedulePeriod": [{"startPeriod": 0, "limit": current_a}],
+            }
+        ],
+    }
+
+
 def _collides(new: Installed, old: Installed) -> bool:
     """Whether there must not be both (K01.FR.06, FR.39, FR.52, FR.53)."""
     if (new.purpose, new.schedule.stack_level) != (old.purpose, old.schedule.stack_level):

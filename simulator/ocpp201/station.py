@@ -24,6 +24,7 @@ from ..ocpp16.cards import TapResult
 from ..ocpp16.outbox import Outbox
 from ..ocpp16.profiles import Abilities
 from ..rpc import Link
+from .blocks.security import Security
 from .cards import CardReader
 from .commands import Commands
 from .components import make_variables
@@ -35,7 +36,7 @@ from .limits import apply_limits
 from .network import Networks
 from .notices import Notices, Spot
 from .outlet import Outlet
-from .profiles import Profiles
+from .profiles import EXTERNAL, Installed, Profiles, external_profile
 from .reservations import Reservations
 from .tokens import LocalAuth
 
@@ -95,9 +96,10 @@ class Ocpp201Station:
         self.powered = True
         self.networks = Networks(config, url, self.variables, self.books)
         self.notices = Notices(self.internals, self._status, config.status_by_event)
+        self.security = Security(self)
         self.commands = Commands(self)
         self.connection = Connection(
-            self.internals, self.networks, self.commands.handle, self.notices, self._changed
+            self.internals, self.networks, self.commands.handle, self.notices, self._ready
         )
         self.cards = CardReader(
             self.internals,
@@ -265,6 +267,32 @@ class Ocpp201Station:
 
         self.spawn(wait())
 
+    def limit_externally(self, evse: int, current_a: float | None, source: str = "EMS") -> None:
+        """Have something outside limit an EVSE (0: the station), or take that back with None.
+
+        The server is told with NotifyChargingLimit or ClearedChargingLimit (K11 to K13).
+        """
+        if evse != 0:
+            self.evse(evse)
+        old = self.profiles.matching({"chargingProfilePurpose": EXTERNAL}, evse)
+        self.profiles.remove(old)
+        where = {"evseId": evse} if evse else {}
+        if current_a is None:
+            self.notices.put("ClearedChargingLimit", {"chargingLimitSource": source, **where})
+        else:
+            profile = external_profile(evse, current_a, self.time.now())
+            self.profiles.install(Installed.parse(evse, profile, self.time.now(), source), None)
+            told = {"chargingLimit": {"chargingLimitSource": source}, **where}
+            if self.variables.flag("SmartChargingCtrlr.NotifyChargingLimitWithSchedules"):
+                told["chargingSchedule"] = profile["chargingSchedule"]
+            self.notices.put("NotifyChargingLimit", told)
+        before = {number: one.evse.limit_a for number, one in self.outlets.items()}
+        self._changed()
+        significant = self.variables.number("SmartChargingCtrlr.LimitChangeSignificance")
+        for number, one in self.outlets.items():
+            if abs(one.evse.limit_a - before[number]) * 100 > significant * before[number]:
+                one.external_limit_changed()
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something that ends with the station."""
         task = asyncio.get_running_loop().create_task(work)
@@ -403,6 +431,12 @@ class Ocpp201Station:
     def _notify(self, action: str, payload: Payload) -> None:
         self.notices.put(action, payload)
 
+    def _ready(self, booted: str | None) -> None:
+        """Go on where the server is there again; `booted` is why the station has booted, if so."""
+        if booted is not None and self.config.security_events:
+            self.security.event("StartupOfTheDevice" if booted == "PowerUp" else "ResetOrReboot")
+        self._changed()
+
     def _reservation_ended(self, reservation_id: int, status: str) -> None:
         payload = {"reservationId": reservation_id, "reservationUpdateStatus": status}
         self.notices.put("ReservationStatusUpdate", payload)
@@ -411,13 +445,13 @@ class Ocpp201Station:
         """What the device model shows that is measured or counted rather than set."""
         live: dict[str, Callable[[], str]] = {
             "AvailabilityState": lambda: "Available" if self.operative else "Unavailable",
-            "CertificateEntries": lambda: "0",
+            "CertificateEntries": lambda: str(self.networks.store.count()),
             "DateTime": lambda: wire_time(self.time.now()),
-            "DisplayMessages": lambda: "0",
+            "DisplayMessages": lambda: str(len(self.commands.prices.messages)),
             "FirmwareVersion": lambda: self.connection.firmware,
             "LocalListEntries": lambda: str(self.internals.local_auth.list_size),
-            "MonitoringBase": lambda: "All",
-            "MonitoringLevel": lambda: "9",
+            "MonitoringBase": lambda: self.commands.monitoring.base,
+            "MonitoringLevel": lambda: str(self.commands.monitoring.level),
             "ProfileEntries": lambda: str(len(self.profiles.installed)),
             "SecurityProfile": lambda: str(self.networks.security_profile),
         }

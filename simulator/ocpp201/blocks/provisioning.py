@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...clock import wire_time
 from ...frames import Payload
 from ..variables import Place, Variable
-from .base import ACCEPTED, REJECTED, Answer, Handlers, refused
+from .base import ACCEPTED, Answer, Handlers, refused
 
 if TYPE_CHECKING:
     from ..station import Ocpp201Station
@@ -90,7 +90,7 @@ class Provisioning:
         found = [
             one
             for one in self._in.variables
-            if (wanted is None or any(_matches(one, each) for each in wanted))
+            if (wanted is None or any(matches(one, each) for each in wanted))
             and (not criteria or self._fits(one, criteria))
         ]
         return self._answer(payload["requestId"], found)
@@ -186,13 +186,13 @@ class Provisioning:
         return {"status": "Scheduled" if waits else "Accepted"}, carry_out
 
     def _set_network_profile(self, payload: Payload) -> Answer:
-        status = self._station.networks.fill(
+        reason = self._station.networks.fill(
             payload["configurationSlot"], payload["connectionData"]
         )
-        return ACCEPTED if status == "Accepted" else REJECTED
+        return ACCEPTED if reason is None else refused(reason)
 
 
-def _matches(variable: Variable, wanted: Payload) -> bool:
+def matches(variable: Variable, wanted: Payload) -> bool:
     """Whether a ComponentVariableType names a variable; what it leaves out is a wildcard (B08)."""
     component = Place.parse(wanted["component"])
     name = wanted.get("variable")

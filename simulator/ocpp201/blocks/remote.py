@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ...frames import Payload
@@ -198,13 +199,17 @@ class RemoteControl:
             for one in chosen:
                 one.sample("Trigger", "Trigger", names)
 
-        return {
+        transfers = self._station.commands.transfers
+        triggers: dict[str, FollowUp] = {
+            **{name: partial(transfers.trigger, name) for name in transfers.jobs},
             "BootNotification": boot,
             "Heartbeat": connection.heartbeat,
             "MeterValues": readings,
+            "SignChargingStationCertificate": self._station.security.ask,
             "StatusNotification": status,
             "TransactionEvent": events,
-        }.get(message)
+        }
+        return triggers.get(message)
 
 
 def _only(outlet: Outlet) -> tuple[int, ...]:

@@ -53,6 +53,10 @@ class Csms(Server):
             if (one["evseId"], one["connectorId"]) == (evse, connector)
         ]
 
+    def connector_status(self, evse: int = 1, connector: int = 1) -> str | None:
+        """Return the last status of a connector."""
+        return next(reversed(self.connector_statuses(evse, connector)), None)
+
     async def get(self, component: str, variable: str, /, **more: Any) -> Payload:
         """Get one variable and return its result."""
         wanted = {"component": {"name": component}, "variable": {"name": variable}, **more}
@@ -82,8 +86,6 @@ class Csms(Server):
         if action == "TransactionEvent":
             token = payload.get("idToken")
             return {} if token is None else {"idTokenInfo": self._info(token["idToken"])}
-        if action == "SignCertificate":
-            return {"status": "Accepted"}
-        if action in _EMPTY:
-            return {}
-        return [4, ID, "NotImplemented", "", {}]
+        answers: dict[str, Any] = {one: {} for one in _EMPTY}
+        answers["SignCertificate"] = {"status": "Accepted"}
+        return answers.get(action, [4, ID, "NotImplemented", "", {}])

@@ -183,7 +183,8 @@ async def test_network_profiles(csms: Csms, dial: Dial) -> None:
     assert await csms.set("OCPPCommCtrlr", priority, "1,0") == "Rejected"
     for bad in ({"ocppTransport": "SOAP"}, {"ocppCsmsUrl": "http://x"}):
         profile = {"configurationSlot": 1, "connectionData": {**data, **bad}}
-        assert await csms.call("SetNetworkProfile", profile) == REJECTED
+        answer = await csms.call("SetNetworkProfile", profile)
+        assert answer["statusInfo"]["reasonCode"] == "InvalidNetworkConf"
     profile = {"configurationSlot": 1, "connectionData": data}
     assert await csms.call("SetNetworkProfile", profile) == ACCEPTED
     assert await csms.set("OCPPCommCtrlr", priority, "1,0") == "RebootRequired"

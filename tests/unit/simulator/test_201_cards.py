@@ -156,7 +156,7 @@ async def test_remote_start_and_stop(csms: Csms, dial: Dial) -> None:
     assert station.evse(2).evse.limit_a == 7
     stop = {"transactionId": running_id(station, 2)}
     assert await csms.call("RequestStopTransaction", stop) == ACCEPTED
-    await station.wait_for(lambda _: csms.story()[-1] == ("Ended", "RemoteStop"))
+    await station.wait_for(lambda _: csms.story()[-1:] == [("Ended", "RemoteStop")])
     assert csms.events()[-1]["transactionInfo"]["stoppedReason"] == "Remote"
     assert station.profiles.installed == []
     assert (await csms.call("RequestStopTransaction", stop))["status"] == "Rejected"
@@ -170,7 +170,7 @@ async def test_remote_start_of_a_transaction_that_began_with_the_plug(
     start = {"remoteStartId": 78, "idToken": token(), "evseId": 1}
     answer = await csms.call("RequestStartTransaction", start)
     assert answer == {"status": "Accepted", "transactionId": running_id(station)}
-    await station.wait_for(lambda _: csms.story()[-1] == ("Updated", "RemoteStart"))
+    await station.wait_for(lambda _: csms.story()[-1:] == [("Updated", "RemoteStart")])
     assert csms.events()[-1]["transactionInfo"]["remoteStartId"] == 78
     assert csms.events()[-1]["idToken"] == token()
 
@@ -220,7 +220,7 @@ async def test_reservations(csms: Csms, dial: Dial) -> None:
     assert await reserve(2, evseId=1) == "Occupied"
     assert await reserve(2, evseId=9) == "Rejected"
     assert await reserve(2, evseId=2, connectorType="cCCS2") == "Rejected"
-    await station.wait_for(lambda _: csms.connector_statuses()[-1] == "Reserved")
+    await station.wait_for(lambda _: csms.connector_status() == "Reserved")
     assert await station.tap("04EE", 1) == "busy"
     await station.plug(1, "family")
     assert await station.tap(CARD) == "started"
@@ -228,14 +228,14 @@ async def test_reservations(csms: Csms, dial: Dial) -> None:
     assert csms.events()[0]["reservationId"] == 1
     # Any EVSE: there is one left.
     assert await reserve(3) == "Accepted"
-    await station.wait_for(lambda _: csms.connector_statuses(2)[-1] == "Reserved")
+    await station.wait_for(lambda _: csms.connector_status(2) == "Reserved")
     assert await reserve(4) == "Occupied"
     await clock.advance(61)
     await station.wait_for(lambda _: csms.calls("ReservationStatusUpdate"))
     assert csms.calls("ReservationStatusUpdate") == [
         {"reservationId": 3, "reservationUpdateStatus": "Expired"}
     ]
-    await station.wait_for(lambda _: csms.connector_statuses(2)[-1] == "Available")
+    await station.wait_for(lambda _: csms.connector_status(2) == "Available")
     at = "2026-03-01T01:00:00Z"
     assert await reserve(5, evseId=2) == "Accepted"
     assert await csms.call("CancelReservation", {"reservationId": 5}) == ACCEPTED

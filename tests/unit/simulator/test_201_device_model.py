@@ -48,7 +48,7 @@ __all__ = ["csms", "dial"]
         ("DisplayMessageCtrlr", "DisplayMessages", {}, "Accepted", "0"),
     ],
 )
-async def test_get(
+async def test_get(  # noqa: PLR0917
     csms: Csms,
     dial: Dial,
     component: str,
@@ -82,7 +82,7 @@ async def test_get(
         ("SecurityCtrlr", "OrganizationName", "Depot", "Accepted"),
     ],
 )
-async def test_set(
+async def test_set(  # noqa: PLR0917
     csms: Csms, dial: Dial, component: str, variable: str, value: str, status: str
 ) -> None:
     await dial()

@@ -75,7 +75,7 @@ async def test_an_event_that_the_server_fails_on_is_tried_again(csms: Csms, dial
     await station.wait_for(lambda s: not len(s.outbox))
     assert len(failures) == 3  # MessageAttempts
     assert [line["event"] for line in station.books.notes].count("gave_up") == 1
-    assert csms.story()[-1] == ("Ended", "StopAuthorized")
+    assert csms.story()[-1:] == [("Ended", "StopAuthorized")]
     answer = await csms.call("GetTransactionStatus", {})
     assert answer == {"messagesInQueue": False}
 
@@ -85,7 +85,7 @@ async def test_a_lost_answer_is_asked_for_again(csms: Csms, dial: Dial) -> None:
     transaction_id = running_id(station)
     csms.answers["TransactionEvent"] = lambda _: None
     await station.tap(CARD)
-    await station.wait_for(lambda _: csms.story()[-1] == ("Ended", "StopAuthorized"))
+    await station.wait_for(lambda _: csms.story()[-1:] == [("Ended", "StopAuthorized")])
     status = await csms.call("GetTransactionStatus", {"transactionId": transaction_id})
     assert status == {"ongoingIndicator": False, "messagesInQueue": True}
     await station.fault("drop", reset=True)

@@ -35,7 +35,7 @@ async def test_a_whole_charge(csms: Csms, dial: Dial) -> None:
     assert await station.tap(CARD) == "stopped"
     await station.unplug()
     await station.wait_for(lambda s: not len(s.outbox))
-    await station.wait_for(lambda _: csms.connector_statuses()[-1] == "Available")
+    await station.wait_for(lambda _: csms.connector_status() == "Available")
 
     assert csms.connector_statuses() == ["Available", "Occupied", "Available"]
     assert csms.story() == [
@@ -176,7 +176,7 @@ async def test_begins_with_the_energy(csms: Csms, dial: Dial) -> None:
     await station.wait_for(lambda s: not len(s.outbox))
     assert csms.story()[0] == ("Started", "ChargingStateChanged")
     assert csms.events()[0]["transactionInfo"]["chargingState"] == "Charging"
-    assert csms.story()[-1] == ("Ended", "EVCommunicationLost")
+    assert csms.story()[-1:] == [("Ended", "EVCommunicationLost")]
 
 
 async def test_a_cable_pulled_may_be_put_back(csms: Csms, dial: Dial) -> None:
@@ -226,7 +226,7 @@ async def test_a_token_that_the_server_refuses_afterwards(
     await station.wait_for(lambda s: s.books.refused and not len(s.outbox))
     assert station.books.transactions[0].start_status == "Blocked"
     if stops == "true":
-        await station.wait_for(lambda _: csms.story()[-1] == ("Ended", "Deauthorized"))
+        await station.wait_for(lambda _: csms.story()[-1:] == [("Ended", "Deauthorized")])
         assert csms.events()[-1]["transactionInfo"]["stoppedReason"] == "DeAuthorized"
     else:
         assert station.evse(1).charging_state == "SuspendedEVSE"
