@@ -21,6 +21,7 @@ from custom_components.forecourt.stations.base import (
     CanSetAvailability,
     CanStart,
     CanStop,
+    CanTest,
     CanUnlock,
     Failure,
     Station,
@@ -55,7 +56,7 @@ ORDERS: dict[type, tuple[Callable[[OcppStation], Awaitable[None]], str]] = {
 
 def test_it_is_a_station_that_can_all_of_it(station: OcppStation) -> None:
     assert isinstance(station, Station)
-    assert {*ORDERS, CanForgetTokens, CanHoldTokens, CanReserve} == CAPABILITIES
+    assert {*ORDERS, CanForgetTokens, CanHoldTokens, CanReserve, CanTest} == CAPABILITIES
     for capability in CAPABILITIES:
         assert supports(station, capability)
     assert not supports(station, int)

@@ -7,7 +7,7 @@ from ..base import CanRefresh, Failure, StationError
 from .door import printable
 from .link import ConnectionLostError
 from .rpc import BadAnswerError, CallRefusedError, CallTimeoutError, Rpc
-from .schema import ErrorCode, Payload
+from .schema import ErrorCode, Payload, ViolationError
 
 DONE = ("Accepted", "Scheduled")
 MAX_SAID = 160
@@ -76,6 +76,18 @@ class Asker:
             if err.code in (ErrorCode.NOT_IMPLEMENTED, ErrorCode.NOT_SUPPORTED):
                 raise self._lacks(action, err.code) from None
             raise self.failed(Failure.REFUSED, err.code) from None
+
+    async def call(self, action: str, payload: Payload, known: frozenset[str]) -> Payload:
+        """Make any of the known calls, and return the answer.
+
+        Raises `StationError`, also for one that is not known or does not fit its schema.
+        """
+        if action not in known:
+            raise self.failed(Failure.NOT_SUPPORTED, "no call of a central system")
+        try:
+            return await self.ask(action, payload)
+        except ViolationError as err:
+            raise self.failed(Failure.REFUSED, str(err)) from None
 
     async def order(self, action: str, payload: Payload, *done: str) -> None:
         """Ask for something that is done or not; `done` are the words for it.

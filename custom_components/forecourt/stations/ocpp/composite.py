@@ -54,8 +54,12 @@ class Composite:
                 self._learned.composite = False
             return None
         self._learned.composite = True
-        found = InForce.UNKNOWN
-        if amount is not None:
-            found = InForce.HIGHER if amount > limit.amount * TOLERANCE else InForce.AS_ORDERED
-        self.found[limit.evse] = found
+        found = self.found[limit.evse] = compared(limit, amount)
         return found
+
+
+def compared(limit: Limit, amount: float | None) -> InForce:
+    """Compare what a station says is in force with what it was ordered."""
+    if amount is None:
+        return InForce.UNKNOWN
+    return InForce.HIGHER if amount > limit.amount * TOLERANCE else InForce.AS_ORDERED

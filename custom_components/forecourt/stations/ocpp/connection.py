@@ -91,6 +91,8 @@ class Connection:
         self._station = station
         station.notes.update(self.notes)
         self._rpc.notes = station.notes
+        self._rpc.frames, self._rpc.counters = station.frames, station.counters
+        self.link.trusted = True
         self._asker.lacks = station.lacks
         self._talk = self._version.talk(
             Accepted(
@@ -195,10 +197,15 @@ class Connection:
 
     async def handle(self, action: str, payload: Payload) -> Payload:
         """Answer a call of the station."""
-        if self._talk is None or action == "BootNotification":
+        if self._talk is None or self._station is None:
             return self._boot(payload)
-        self._go_online()
-        return await self._talk.handle(action, payload)
+        if action == "BootNotification":
+            answer = self._boot(payload)
+        else:
+            self._go_online()
+            answer = await self._talk.handle(action, payload)
+        self._station.observed(action, payload, answer)
+        return answer
 
     def answered(self, action: str, answer: Payload) -> None:
         """Go on once the station knows that it is accepted, or that it has to wait."""

@@ -79,6 +79,15 @@ class Limiter:
         self._sent: dict[int, Limit] = {}
         self._refused: dict[tuple[int, int], dict[int, tuple[datetime, StationError]]] = {}
 
+    def in_force(self, evse: int, transaction_id: int) -> Limit | None:
+        """Return the limit that an EVSE took and still goes by, `None` where there is none."""
+        sent = self._sent.get(evse)
+        return sent if sent is not None and sent.in_force(self.now(), transaction_id) else None
+
+    def ordered(self, evse: int) -> Setpoint | None:
+        """Return the newest setpoint of an EVSE."""
+        return self._wanted.get(evse)
+
     def restarted(self) -> None:
         """Take note that the station restarted: what was not persistent is gone."""
         self._sent.clear()

@@ -34,7 +34,7 @@ class Quirk:
     def fits(self, info: StationInfo) -> bool:
         """Whether the claim is about this station."""
         patterns = (self.vendor, self.model, self.firmware)
-        if not all(map(_found, patterns, (info.vendor, info.model, info.firmware))):
+        if not all(map(_found, patterns, (info.vendor, info.model, info.firmware), strict=True)):
             return False
         if self.firmware_until is None:
             return True

@@ -4,11 +4,14 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 import logging
 from typing import Any, NamedTuple, Protocol
 
+from ...core.model.finding import Finding
 from ...core.model.ids import EvseId
+from ...core.model.reading import Reading
 from ...core.model.reservation import Reservation
 from ...core.model.setpoint import Setpoint
 from ...core.model.station import StationInfo
@@ -20,8 +23,11 @@ from ..base import (
     CanReserve,
     CanReset,
     CanSetAvailability,
+    CanShowCost,
+    CanShowPrice,
     CanStart,
     CanStop,
+    CanTest,
     CanUnlock,
     Failure,
     HeldToken,
@@ -29,11 +35,16 @@ from ..base import (
     StationError,
 )
 from .composite import AskAmount, Composite, InForce
+from .frames import Counters, FrameLog
 from .limits import Limit, Limiter
 from .local_list import ListLimits, TokenList
 from .quirks import quirks_of
+from .schema import Payload
 
 MAX_EVSES = 64
+
+# IEC 61851-1 gives a car 5 s to follow a limit; slow stations take longer.
+FOLLOWS_IN = timedelta(seconds=30)
 
 CAPABILITIES: frozenset[type] = frozenset(
     {
@@ -45,9 +56,13 @@ CAPABILITIES: frozenset[type] = frozenset(
         CanSetAvailability,
         CanStart,
         CanStop,
+        CanTest,
         CanUnlock,
     }
 )
+
+# Those that only some versions of OCPP have.
+OF_VERSIONS: frozenset[type] = frozenset({CanShowCost, CanShowPrice})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +82,10 @@ class KnownStart(NamedTuple):
     transaction_id: int | None = None
 
 
+type Observer = Callable[[str, Payload, Payload], None]
+"""Is told the action, the payload and the answer of a call."""
+
+
 class Line(Protocol):
     """A live connection to the station in one version of OCPP; see `OcppStation`."""
 
@@ -81,6 +100,8 @@ class Line(Protocol):
     async def cancel_reservation(self, reservation_id: int) -> None: ...
     async def hold_tokens(self, tokens: Sequence[HeldToken]) -> None: ...
     async def forget_cached_tokens(self) -> None: ...
+    async def call(self, action: str, payload: Payload) -> Payload: ...
+    async def test(self) -> list[Finding]: ...
     async def release(self) -> None: ...
 
 
@@ -92,10 +113,10 @@ class OcppStation:
     `sign_certificate` takes a request for a certificate and returns whether there will be one.
     `transactions` is the id of the running transaction of each EVSE, `starts` the latest
     transactions as they were told, `references` what the station itself calls those that run,
-    `registers` where the meter of each EVSE stood last,
+    `registers` where the meter of each EVSE stood last, `readings` its newest with a current.
     `token_list` is its own list of tokens and `list_limits` how much of one it takes,
     `fault` what it says about itself as a whole, and `notes` what was odd about its messages,
-    and how often.
+    and how often. `frames` has the latest frames and `counters` counts them all.
     """
 
     def __init__(
@@ -116,8 +137,11 @@ class OcppStation:
         self.starts: dict[tuple[int, str, int], KnownStart] = {}
         self.references: dict[int, str] = {}
         self.registers: dict[int, int] = {}
+        self.readings: dict[int, Reading] = {}
         self.fault: str | None = None
         self.notes: Counter[str] = Counter()
+        self.frames = FrameLog()
+        self.counters = Counters()
         self.token_list = TokenList(limiter.now, limiter.learned, self.notes, list_key)
         self.list_limits = ListLimits()
         self.sign_certificate: Callable[[str], Awaitable[bool]] | None = None
@@ -126,6 +150,7 @@ class OcppStation:
         self.logger = logger
         self._line: Line | None = None
         self._settled = asyncio.Event()
+        self._observers: list[Observer] = []
         self._memories: dict[type, Any] = {}
 
     @property
@@ -157,7 +182,9 @@ class OcppStation:
 
     def supports(self, capability: type) -> bool:
         """Whether it can do this, as far as is known."""
-        return capability in CAPABILITIES - self.lacks
+        if capability in OF_VERSIONS and not isinstance(self._line, capability):
+            return False
+        return capability in (CAPABILITIES | OF_VERSIONS) - self.lacks
 
     async def apply(self, setpoint: Setpoint) -> None:
         """Bring the setpoint into force. Without a transaction nothing is sent."""
@@ -205,6 +232,32 @@ class OcppStation:
         """Have it forget whom it let in before."""
         await self._connected().forget_cached_tokens()
 
+    async def call(self, action: str, payload: Payload) -> Payload:
+        """Make any call of a central system, and return the station's answer.
+
+        Raises `StationError`, also for what is no call of the station's version or does not
+        fit its schema.
+        """
+        return await self._connected().call(action, payload)
+
+    async def test(self) -> list[Finding]:
+        """Try what it should be able to do, without doing harm."""
+        return await self._connected().test()
+
+    async def show_cost(self, transaction_id: int, cost: Decimal) -> None:
+        """Show what a charge costs so far."""
+        line = self._connected()
+        if not isinstance(line, CanShowCost):
+            raise StationError(self._info.id, Failure.NOT_SUPPORTED)
+        await line.show_cost(transaction_id, cost)
+
+    async def show_price(self, price_per_kwh: Decimal, currency: str) -> None:
+        """Show what a kilowatt-hour costs."""
+        line = self._connected()
+        if not isinstance(line, CanShowPrice):
+            raise StationError(self._info.id, Failure.NOT_SUPPORTED)
+        await line.show_price(price_per_kwh, currency)
+
     async def release(self) -> None:
         """Take back what was written for good, if possible, because the station goes elsewhere."""
         if self._line is not None:
@@ -234,6 +287,16 @@ class OcppStation:
             self.logger.info("Station %s went away: %s", self._info.id, why)
             self._changed()
 
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        """Tell an observer every call of the station that was answered; returns what ends that."""
+        self._observers.append(observer)
+        return lambda: self._observers.remove(observer)
+
+    def observed(self, action: str, payload: Payload, answer: Payload) -> None:
+        """Tell the observers of a call and its answer."""
+        for observer in tuple(self._observers):
+            observer(action, payload, answer)
+
     def settled(self, line: Line) -> None:
         """Take note that the station was asked and told all that is needed."""
         if self._line is line:
@@ -260,6 +323,28 @@ class OcppStation:
         """Ask whether a limit that was just taken is in force, if it is time to."""
         if await self.composite.check(limit, ask) is InForce.HIGHER:
             self.notes["composite schedule higher than ordered"] += 1
+
+    def remember(self, evse: int, readings: Sequence[Reading]) -> None:
+        """Take note of the newest register and current of an EVSE; oldest reading first."""
+        for reading in readings:
+            if reading.register_wh is not None:
+                self.registers[evse] = reading.register_wh
+            if reading.current_a is not None:
+                self.readings[evse] = reading
+
+    def over_limit_a(self, evse: int) -> float | None:
+        """Return by how much an EVSE draws more than it was ordered, 0 if it does not.
+
+        `None` where no current was measured since it had time to follow.
+        """
+        order, reading = self.limiter.ordered(evse), self.readings.get(evse)
+        if order is None or order.since is None or reading is None:
+            return None
+        measured_a = reading.max_current_a
+        if measured_a is None or reading.at < order.since + FOLLOWS_IN:
+            return None
+        over_a = measured_a - order.current_a
+        return over_a if over_a > max(1.0, order.current_a * 0.1) else 0.0
 
     def report_fault(self, fault: str | None) -> None:
         """Take note of what the station says about itself as a whole."""

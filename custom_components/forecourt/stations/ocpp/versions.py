@@ -1,9 +1,11 @@
 """The versions of OCPP that are spoken, and which one a client gets."""
 
 from .v16 import V16
+from .v21 import V21
+from .v201 import V201
 from .version import Version
 
-VERSIONS: dict[str, Version] = {version.subprotocol: version for version in (V16,)}
+VERSIONS: dict[str, Version] = {version.subprotocol: version for version in (V16, V201, V21)}
 
 
 def negotiated(offered: str | None) -> Version | None:

@@ -20,7 +20,7 @@ class Talk16:
 
     def __init__(self, accepted: Accepted) -> None:
         self._inbox = Inbox(accepted)
-        self.line = Orders(accepted.asker, accepted.station)
+        self.line = Orders(accepted)
         self._setup = Setup(accepted.asker, accepted.station, accepted.around.sample_interval_s)
 
     async def handle(self, action: str, payload: Payload) -> Payload:

@@ -95,9 +95,7 @@ class Inbox:
                 self._station.transactions[connector] = running
             if (phases := charging_phases(readings)) is not None:
                 self._station.limiter.phases[connector] = phases
-            for reading in readings:
-                if reading.register_wh is not None:
-                    self._station.registers[connector] = reading.register_wh
+            self._station.remember(connector, readings)
         return {}
 
     async def start_transaction(self, payload: Payload) -> Payload:

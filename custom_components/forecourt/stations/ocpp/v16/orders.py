@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
+from ....core.model.finding import Finding
 from ....core.model.ids import EvseId
 from ....core.model.reservation import Reservation
 from ....core.model.setpoint import Setpoint
@@ -21,15 +22,16 @@ from ...base import (
     HeldToken,
     StationError,
 )
-from ..asker import Asker
 from ..limits import Limit
 from ..local_list import Entries, ListMessages, UpdateType
 from ..measured import time_text
 from ..schema import Payload
-from ..station import OcppStation
+from ..selftest import SelfTest
 from ..tokens import group_tag
+from ..version import Accepted
 from .messages import id_tag_info
-from .profiles import charging_profile, composite_amount, composite_payload, fallback_ids
+from .profiles import charging_profile, fallback_ids
+from .questions import Questions
 
 MAX_ID_TAG = 20
 
@@ -79,12 +81,28 @@ LIST_MESSAGES = ListMessages(
 )
 
 
+# Everything that a central system may call, with the security whitepaper (edition 3, §5).
+CALLS = frozenset(ASKED) | {
+    "CertificateSigned",
+    "DataTransfer",
+    "DeleteCertificate",
+    "ExtendedTriggerMessage",
+    "GetDiagnostics",
+    "GetInstalledCertificateIds",
+    "GetLog",
+    "InstallCertificate",
+    "SignedUpdateFirmware",
+    "UpdateFirmware",
+}
+
+
 class Orders:
     """The line to a station that is connected and accepted."""
 
-    def __init__(self, asker: Asker, station: OcppStation) -> None:
-        self._asker = asker
-        self._station = station
+    def __init__(self, accepted: Accepted) -> None:
+        self._asker = accepted.asker
+        self._station = accepted.station
+        self._questions = Questions(accepted)
 
     async def apply(self, setpoint: Setpoint) -> None:
         """Bring the setpoint into force."""
@@ -155,6 +173,14 @@ class Orders:
         """Have it forget whom it let in before."""
         await self._asker.order("ClearCache", {})
 
+    async def call(self, action: str, payload: Payload) -> Payload:
+        """Call the station with what somebody who knows OCPP wrote, and return its answer."""
+        return await self._asker.call(action, payload, CALLS)
+
+    async def test(self) -> list[Finding]:
+        """Try what the station should be able to do."""
+        return await SelfTest(self._station, self, self._questions).run()
+
     async def keep_fallback(self) -> None:
         """Write the fallback; where that fails the setpoint is in force all the same."""
         try:
@@ -184,9 +210,4 @@ class Orders:
     async def _send_limit(self, limit: Limit) -> None:
         await self._asker.order("SetChargingProfile", charging_profile(limit))
         if limit.transaction_id is not None:
-            await self._station.check_in_force(limit, self.in_force)
-
-    async def in_force(self, limit: Limit) -> float | None:
-        """Return what the station says is in force, in the unit of the limit."""
-        answer = await self._asker.ask("GetCompositeSchedule", composite_payload(limit))
-        return composite_amount(limit, answer)
+            await self._station.check_in_force(limit, self._questions.in_force)

@@ -9,8 +9,9 @@ from ..schema import Payload, Schemas
 from ..version import Accepted, Version
 from .inbox import ACTIONS, ONCE, Inbox
 from .lenient import Mender, words_of
-from .orders import ASKED, Orders, trigger_payload
+from .orders import ASKED, Orders
 from .setup import Setup, count_evses
+from .triggers import trigger_payload
 
 SCHEMAS = Schemas("2.0.1")
 
@@ -23,7 +24,7 @@ class Talk201:
     """What OCPP 2.0.1 makes of an accepted station; a later version gives other orders."""
 
     def __init__(self, accepted: Accepted, orders: type[Orders] = Orders) -> None:
-        self.line = orders(accepted.asker, accepted.station, accepted.around.events)
+        self.line = orders(accepted)
         self._setup = Setup(accepted)
         self._inbox = Inbox(accepted, self._setup.device_model.report)
 

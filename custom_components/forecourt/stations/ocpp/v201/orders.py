@@ -5,6 +5,7 @@ from contextlib import suppress
 from decimal import Decimal
 import secrets
 
+from ....core.model.finding import Finding
 from ....core.model.ids import EvseId
 from ....core.model.reservation import Reservation
 from ....core.model.setpoint import Setpoint
@@ -22,28 +23,25 @@ from ...base import (
     CanUnlock,
     Failure,
     HeldToken,
-    SiteEvents,
     StationError,
 )
-from ..asker import Asker
 from ..limits import Limit
 from ..local_list import Entries, ListMessages, UpdateType
 from ..measured import time_text
-from ..schema import Payload, ViolationError
-from ..station import OcppStation
+from ..schema import Payload
+from ..selftest import SelfTest
 from ..tokens import group_tag
+from ..version import Accepted
 from .device_model import DeviceModel
 from .messages import TOKEN_KINDS, id_token_info
 from .profiles import (
     charging_profile,
     clearing,
-    composite_amount,
-    composite_payload,
     fallback_ids,
 )
+from .questions import Questions
+from .triggers import CONNECTOR, trigger_payload
 
-# Which plug of an EVSE has the lock is not known here; most have but one.
-CONNECTOR = 1
 MAX_REMOTE_START_ID = 2**31 - 1
 
 # What the station is asked, and which capability it lacks when it knows nothing of it.
@@ -97,17 +95,6 @@ CALLS = frozenset(ASKED) | {
 TOKEN_TYPES = {kind: name for name, kind in TOKEN_KINDS.items()}
 
 
-def trigger_payload(message: str, evse: int | None, connector: int = CONNECTOR) -> Payload:
-    """Return the payload of TriggerMessage; a status is that of a plug (F06.FR.12)."""
-    payload: Payload = {"requestedMessage": message}
-    if evse is None:
-        return payload
-    where = {"id": evse}
-    if message == "StatusNotification":
-        where["connectorId"] = connector
-    return payload | {"evse": where}
-
-
 def local_list_payload(version: int, update_type: UpdateType, entries: Entries) -> Payload:
     """Return the payload of SendLocalList (part 2, D01)."""
     payload: Payload = {"versionNumber": version}
@@ -134,10 +121,11 @@ class Orders:
     # IdTokenType
     max_id_token = 36
 
-    def __init__(self, asker: Asker, station: OcppStation, events: SiteEvents) -> None:
-        self._asker = asker
-        self._station = station
-        self._events = events
+    def __init__(self, accepted: Accepted) -> None:
+        self._asker = accepted.asker
+        self._station = accepted.station
+        self._events = accepted.around.events
+        self._questions = Questions(accepted)
 
     async def apply(self, setpoint: Setpoint) -> None:
         """Bring the setpoint into force."""
@@ -235,12 +223,11 @@ class Orders:
 
         Raises `StationError`, also where the payload does not fit the schema.
         """
-        if action not in self.calls:
-            raise self._asker.failed(Failure.NOT_SUPPORTED, "no call of a central system")
-        try:
-            return await self._asker.ask(action, payload)
-        except ViolationError as err:
-            raise self._asker.failed(Failure.REFUSED, str(err)) from None
+        return await self._asker.call(action, payload, self.calls)
+
+    async def test(self) -> list[Finding]:
+        """Try what the station should be able to do."""
+        return await SelfTest(self._station, self, self._questions).run()
 
     async def keep_fallback(self) -> None:
         """Write the fallback; where that fails the setpoint is in force all the same."""
@@ -269,12 +256,7 @@ class Orders:
             reference = await self._reference(limit.transaction_id)
         await self._asker.order("SetChargingProfile", charging_profile(limit, reference))
         if reference is not None:
-            await self._station.check_in_force(limit, self.in_force)
-
-    async def in_force(self, limit: Limit) -> float | None:
-        """Return what the station says is in force, in the unit of the limit."""
-        answer = await self._asker.ask("GetCompositeSchedule", composite_payload(limit))
-        return composite_amount(limit, answer)
+            await self._station.check_in_force(limit, self._questions.in_force)
 
     async def _reference(self, transaction_id: int) -> str:
         """Return the station's own id of a transaction. Raises `StationError`."""

@@ -14,7 +14,6 @@ from ..local_list import ITEMS_PER_MESSAGE, ListLimits
 from ..schema import Payload
 from ..version import Accepted
 from .device_model import DeviceModel, Key, Variable
-from .orders import trigger_payload
 from .settings import (
     BAD_STOP,
     CONTROLLERS,
@@ -39,6 +38,7 @@ from .settings import (
     only_refusals,
     read_variables,
 )
+from .triggers import trigger_payload
 
 # A setting lives in flash memory: what was taken is never written again, and what nobody knows
 # the fate of (no answer, a lost connection) once more.
