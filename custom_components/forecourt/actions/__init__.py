@@ -1,0 +1,1 @@
+"""What may be asked of the site, one module per theme; each lists its `ACTIONS`."""

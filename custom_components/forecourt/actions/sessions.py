@@ -1,0 +1,135 @@
+"""Sessions: to start and stop one, what it may draw, and those that were."""
+
+from homeassistant.const import ATTR_DEVICE_ID
+from homeassistant.core import ServiceCall, ServiceResponse, SupportsResponse
+from homeassistant.helpers import config_validation as cv
+from homeassistant.util.json import JsonObjectType
+import probatio as vol
+
+from ..const import MAX_STATION_CURRENT_A, MIN_CURRENT_A
+from ..core.access.authorize import may_stop
+from ..core.model.session import Session
+from ..errors import explained, invalid
+from ..hub import Hub
+from .asking import ATTR_USER, DEVICE_SCHEMA, Action, caller_of, evse_meant, iso, the_hub, utc
+
+SERVICE_START_SESSION = "start_session"
+SERVICE_STOP_SESSION = "stop_session"
+SERVICE_SET_CURRENT_LIMIT = "set_current_limit"
+SERVICE_GET_SESSIONS = "get_sessions"
+
+ATTR_CURRENT = "current"
+ATTR_END = "end"
+ATTR_LIMIT = "limit"
+ATTR_START = "start"
+
+DEFAULT_LIMIT = 100
+
+
+async def _start_session(call: ServiceCall) -> None:
+    hub, evse = evse_meant(call)
+    caller = await caller_of(call, hub)
+    name = call.data.get(ATTR_USER)
+    user = caller.user if name is None else caller.find(name)
+    with explained(hub):
+        await hub.site.orders.start(evse, user.id if user else None)
+
+
+async def _stop_session(call: ServiceCall) -> None:
+    hub, evse = evse_meant(call)
+    caller = await caller_of(call, hub)
+    session = hub.site.board[evse].session
+    if not caller.privileged and session is not None:
+        owner = hub.site.members.user(session.user_id)
+        if not may_stop(caller.user, owner):
+            raise invalid("not_your_session")
+    with explained(hub):
+        await hub.site.orders.stop(evse)
+
+
+async def _set_current_limit(call: ServiceCall) -> None:
+    hub, evse = evse_meant(call)
+    (await caller_of(call, hub)).must_be_privileged()
+    hub.site.orders.limit(evse, call.data.get(ATTR_CURRENT))
+
+
+async def _get_sessions(call: ServiceCall) -> ServiceResponse:
+    device_id, name, limit = (
+        call.data.get(ATTR_DEVICE_ID),
+        call.data.get(ATTR_USER),
+        call.data[ATTR_LIMIT],
+    )
+    hub, evse = evse_meant(call) if device_id else (the_hub(call.hass), None)
+    caller = await caller_of(call, hub)
+    user_id = None
+    if name is not None:
+        user_id = await caller.find_past(name)
+    elif caller.user is not None and not caller.privileged:
+        user_id = caller.user.id
+    with explained(hub):
+        sessions = await hub.ledger.sessions(
+            user_id=user_id,
+            station_id=evse.station_id if evse else None,
+            start=call.data.get(ATTR_START),
+            end=call.data.get(ATTR_END),
+            # The ledger knows stations only; what is of other outlets is left out below.
+            limit=None if evse else limit,
+        )
+    found = [session for session in sessions if evse in (None, session.evse)]
+    return {"sessions": [_told(hub, session) for session in found[:limit]]}
+
+
+def _told(hub: Hub, session: Session) -> JsonObjectType:
+    return {
+        "id": session.id,
+        "user": hub.user_name(session.user_id),
+        "user_id": session.user_id,
+        "station": hub.station_name(session.evse.station_id),
+        "station_id": session.evse.station_id,
+        "evse": session.evse.number,
+        "status": session.status,
+        "plugged": iso(session.plugged_at),
+        "start": iso(session.started_at),
+        "end": iso(session.ended_at),
+        "unplugged": iso(session.unplugged_at),
+        "energy_wh": session.energy_wh,
+        "energy_kwh": round(session.energy_wh / 1000, 3),
+        "cost": None if session.cost is None else f"{session.cost:f}",
+        "currency": session.currency,
+        "flags": [str(flag) for flag in sorted(session.flags)],
+    }
+
+
+ACTIONS = (
+    Action(
+        name=SERVICE_START_SESSION,
+        handler=_start_session,
+        schema=DEVICE_SCHEMA.extend({vol.Optional(ATTR_USER): cv.string}),
+    ),
+    Action(name=SERVICE_STOP_SESSION, handler=_stop_session, schema=DEVICE_SCHEMA),
+    Action(
+        name=SERVICE_SET_CURRENT_LIMIT,
+        handler=_set_current_limit,
+        schema=DEVICE_SCHEMA.extend(
+            {
+                vol.Optional(ATTR_CURRENT): vol.All(
+                    vol.Coerce(int), vol.Range(min=MIN_CURRENT_A, max=MAX_STATION_CURRENT_A)
+                )
+            }
+        ),
+    ),
+    Action(
+        name=SERVICE_GET_SESSIONS,
+        handler=_get_sessions,
+        schema=vol.Schema(
+            {
+                vol.Optional(ATTR_USER): cv.string,
+                vol.Optional(ATTR_DEVICE_ID): cv.string,
+                vol.Optional(ATTR_START): utc,
+                vol.Optional(ATTR_END): utc,
+                vol.Optional(ATTR_LIMIT, default=DEFAULT_LIMIT): cv.positive_int,
+            }
+        ),
+        supports_response=SupportsResponse.ONLY,
+    ),
+)
