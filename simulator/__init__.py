@@ -1,7 +1,7 @@
 """Charging stations and cars that do not exist: the other side of tests, demo and benchmarks.
 
-The simulator is written against the OCPP 1.6J specification, not against Forecourt, and imports
-nothing of it nor of Home Assistant.
+The simulator is written against the specifications of OCPP 1.6J, 2.0.1 and 2.1, not against
+Forecourt, and imports nothing of it nor of Home Assistant.
 
 In a test::
 
@@ -39,6 +39,34 @@ A connector has status, transaction (transaction_id, id_tag, meter_start_wh), ev
 power_w, currents_a, limit_a, offer_a, phases_offered, state, car, delivered_wh), operative,
 error_code.
 
+OCPP 2.0.1 and 2.1 have the same face, where an outlet is an EVSE::
+
+    from simulator import Config201, Ocpp201Station
+
+    config = Config201("SIM-2", variables={"SampledDataCtrlr.TxUpdatedInterval": "1"})
+    async with Ocpp201Station(config, "ws://127.0.0.1:9000", clock=Clock(speed=600)) as station:
+        ...
+        await station.wait_for(lambda s: s.evse(1).charging_state == "Charging")
+
+`Config201(identity, ...)`: see `simulator.ocpp201.config`; among others version or versions (what
+is offered, the best first), evses, connectors (of each), tx_start_point, tx_stop_point, variables
+(`Component.Variable`: value, None: there is no such variable), reports_chunk, token_type,
+auth_enabled, autostart_token, tls.
+
+`Ocpp201Station(config, url, *, clock=None, books_file=None)`::
+
+    start(), stop(), plug(evse, car, *, soc, target_soc, connector=1), unplug(evse=1),
+    tap(card, evse=None), wake(evse=1), fault(name, **parameters), wait_for(condition, timeout=5.0),
+    state()                         as above; `connectors` of the state has an entry for every EVSE
+    send(action, payload) -> answer any message of the version, checked by its schema
+    limit_externally(evse, current_a or None, source="EMS")      NotifyChargingLimit and its end
+    books, variables, profiles, outbox, registration, online, ready, version, outlets, evse(n);
+    connector(n) is the same as evse(n)
+
+An EVSE has status, charging_state, transaction (transaction_id, the station's own string; token,
+started, meter_start_wh, total_cost), permit (who may charge), evse (as above), connectors
+(operative, error_code), plugged (the connector in use).
+
 Cars (`simulator.cars.CARS`): family 3 x 16 A, compact 1 x 32 A, city 1 x 16 A, two-phase 2 x 16 A,
 fast 3 x 32 A, picky (at least 8 A), sleeper and hybrid (asleep after 600 plant seconds without an
 offer; `wake`, replugging, a new transaction or Inoperative and Operative again wake them),
@@ -53,7 +81,8 @@ Faults (`simulator.faults`) with their parameters and defaults::
     power_loss {seconds=0}, power_return {}
     garbage {kind}                    kinds: simulator.garbage.GARBAGE
     duplicate {action, new_id=false, upcoming=false}   returns {"answer"} or {"error"}
-    lose_reading {count=1}            the next MeterValues are in the books, never sent
+    lose_reading {count=1}            the next messages with meter values are in the books, never
+                                      sent; the seqNo of a TransactionEvent is then missing
     skew_clock {seconds}              until 0
     register_zero {connector=1, count=1}
     session_register {connector=1, on=true}
@@ -61,6 +90,8 @@ Faults (`simulator.faults`) with their parameters and defaults::
     connector_error {connector=1, error_code="GroundFailure"}   NoError ends it
     emergency_stop {connector=1}      the transaction ends with EmergencyStop
     no_answer {count=1}               the server's next calls stay unanswered
+
+Their connector is an EVSE since OCPP 2.0.1.
 
 `RawClient(url, identity, *, password=None, subprotocols=("ocpp1.6",))`, an asynchronous context
 manager: connect(), send(text | bytes | list), receive(timeout) -> parsed frame, or None when closed
@@ -72,11 +103,12 @@ Books (`station.books`, `books.as_dict()`), all energies Wh, times ISO 8601::
     plug_ins      connector, car, plugged, unplugged, energy_wh (the truth)
     transactions  number, connector, id_tag, started, meter_start_wh, transaction_id, start_status,
                   start_delivered, stopped, meter_stop_wh, reason, stop_delivered
+                  (connector: the EVSE, id_tag: the last token since OCPP 2.0.1)
     readings      number, connector, transaction (number), timestamp, register_wh (the truth),
                   reported_wh, context, state: queued | sent | confirmed | lost
     refused       card, status
     violations    kind, detail: what the server did against the protocol (kinds: simulator.rpc, and
-                  wrong_subprotocol, bad_time, call_while_rejected,
+                  wrong_subprotocol, bad_time, call_while_rejected, call_while_pending,
                   remote_transaction_while_pending, transaction_id_reused, transaction_id_changed)
     flash_writes  purpose, change: writes of persistent charging profiles
     notes         event and more
@@ -86,8 +118,8 @@ plugged, unplugged, transaction (whole again after each change; the last of a nu
 reading, reading_state (number, state), refused, violation, flash_write, note.
 
 As a process: `python -m simulator --station SIM-1 [--station SIM-2] --url ws://127.0.0.1:9000
-[--connectors 1] [--speed 60] [--control-port 0] [--books FILE] [--seed N] [--password P]
-[--set KEY=VALUE] ...`. It prints `{"event": "ready", "control_port": N, "stations": [...]}` and
+[--protocol 1.6|2.0.1|2.1] [--connectors 1] [--speed 60] [--control-port 0] [--books FILE]
+[--seed N] [--password P] [--ca FILE] [--set KEY=VALUE] ...`. It prints `{"event": "ready", "control_port": N, "stations": [...]}` and
 ends on SIGTERM. Control is JSON over HTTP on 127.0.0.1; `station` may be left out if there is one
 only; 400 and `{"error"}` say what is possible::
 

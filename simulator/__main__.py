@@ -6,15 +6,19 @@ import argparse
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from itertools import count
 import json
 import logging
 import signal
 import sys
+from typing import Any
 
 from .books import BooksFile
 from .clock import Clock
+from .connect import Tls
 from .control import ControlServer
 from .ocpp16 import Ocpp16Station, StationConfig
+from .ocpp201 import Config201, Ocpp201Station
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -23,7 +27,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     add("--station", action="append", required=True, metavar="ID", help="identity; may be repeated")
     add("--url", required=True, help="the server; stations connect to URL/ID")
-    add("--connectors", type=int, default=1)
+    add("--protocol", default="1.6", choices=("1.6", "2.0.1", "2.1"), help="version of OCPP")
+    add("--connectors", type=int, default=1, help="EVSEs, since OCPP 2.0.1")
     add("--phases", type=int, default=3, choices=(1, 3))
     add("--max-current", type=float, default=16.0, metavar="A", help="per phase and connector")
     add(
@@ -34,6 +39,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     add("--rate-units", default="A,W", choices=("A", "W", "A,W"), help="units of charging profiles")
     add("--password", help="for Basic auth; the user is the identity")
+    add("--ca", metavar="FILE", help="roots of the server's certificate (wss://)")
+    add("--certificate", metavar="FILE", help="of the stations, for security profile 3")
+    add("--key", metavar="FILE", help="that belongs to the certificate")
     add("--vendor", default=StationConfig("").vendor)
     add("--model", default=StationConfig("").model)
     add("--firmware", default=StationConfig("").firmware)
@@ -45,7 +53,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="meters at start",
     )
     add("--autostart", metavar="TAG", help="charge without a card, as this tag")
-    add("--set", action="append", default=[], metavar="KEY=VALUE", help="a configuration key")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a configuration key; Component.Variable since OCPP 2.0.1",
+    )
     add("--speed", type=float, default=1.0, help="plant seconds per second")
     add("--control-port", type=int, default=0, help="0: any free port, which is printed")
     add("--books", metavar="FILE", help="append everything that happens as JSON lines")
@@ -54,30 +68,39 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def configs(options: argparse.Namespace) -> list[StationConfig]:
-    """Return the stations that the command line asks for; ValueError for a bad --set."""
+def configs(options: argparse.Namespace) -> list[StationConfig] | list[Config201]:
+    """Return the stations that the command line asks for.
+
+    ValueError for a bad --set, OSError for a file that cannot be read.
+    """
     for pair in options.set:
         if "=" not in pair:
             raise ValueError(f"--set needs KEY=VALUE, not {pair!r}")
-    return [
-        StationConfig(
-            identity,
-            connectors=options.connectors,
-            vendor=options.vendor,
-            model=options.model,
-            firmware=options.firmware,
-            password=options.password,
-            phases=options.phases,
-            max_current_a=options.max_current,
-            feed_current_a=options.feed_current,
-            register_wh=options.register,
-            settings=dict(pair.split("=", 1) for pair in options.set),
-            rate_units=tuple(options.rate_units.split(",")),
-            autostart_tag=options.autostart,
-            seed=None if options.seed is None else options.seed + number,
-        )
-        for number, identity in enumerate(options.station)
-    ]
+    files = (options.ca, options.certificate, options.key)
+    common: dict[str, Any] = {
+        "vendor": options.vendor,
+        "model": options.model,
+        "firmware": options.firmware,
+        "password": options.password,
+        "phases": options.phases,
+        "max_current_a": options.max_current,
+        "feed_current_a": options.feed_current,
+        "register_wh": options.register,
+        "rate_units": tuple(options.rate_units.split(",")),
+    }
+    if any(files):
+        ca, certificate, key = files
+        common["tls"] = Tls.from_files(ca_file=ca, certificate_file=certificate, key_file=key)
+    changes = dict(pair.split("=", 1) for pair in options.set)
+    seeds = (None if options.seed is None else options.seed + number for number in count())
+    named = list(zip(options.station, seeds, strict=False))
+    if options.protocol == "1.6":
+        common |= {"connectors": options.connectors, "settings": changes}
+        common["autostart_tag"] = options.autostart
+        return [StationConfig(identity, seed=seed, **common) for identity, seed in named]
+    common |= {"version": options.protocol, "evses": options.connectors, "variables": changes}
+    common["autostart_token"] = options.autostart
+    return [Config201(identity, seed=seed, **common) for identity, seed in named]
 
 
 async def run(options: argparse.Namespace, stop: asyncio.Event) -> None:
@@ -86,7 +109,11 @@ async def run(options: argparse.Namespace, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         file = stack.enter_context(BooksFile(options.books)) if options.books else None
         stations = {
-            config.identity: Ocpp16Station(config, options.url, clock=clock, books_file=file)
+            config.identity: (
+                Ocpp16Station(config, options.url, clock=clock, books_file=file)
+                if isinstance(config, StationConfig)
+                else Ocpp201Station(config, options.url, clock=clock, books_file=file)
+            )
             for config in configs(options)
         }
         control = ControlServer(stations, clock, port=options.control_port)

@@ -18,10 +18,12 @@ from .cars import CARS
 from .clock import Clock
 from .faults import describe
 from .ocpp16 import Ocpp16Station
+from .ocpp201 import Ocpp201Station
 
 _LOCAL = "127.0.0.1"
 
 type Answer = dict[str, Any]
+type Station = Ocpp16Station | Ocpp201Station
 
 
 class _RequestError(ValueError):
@@ -67,7 +69,7 @@ class ControlServer:
 
     def __init__(
         self,
-        stations: Mapping[str, Ocpp16Station],
+        stations: Mapping[str, Station],
         clock: Clock,
         *,
         port: int = 0,
@@ -126,7 +128,7 @@ class ControlServer:
         """Stop."""
         await self.stop()
 
-    def _station(self, request: _Request) -> Ocpp16Station:
+    def _station(self, request: _Request) -> Station:
         """Return the station that is meant; it need not be named if there is one only."""
         only = next(iter(self._stations)) if len(self._stations) == 1 else None
         name = request.take("station", str, only)

@@ -71,6 +71,8 @@ class Config201:
     """Else whoever plugs in charges, with a token of the type NoAuthorization."""
     autostart_token: str | None = None
     """Charges without a card: this token (type Central) is presented when a car is plugged in."""
+    ignores_limits: bool = False
+    """Accepts charging profiles, and charges as if there were none."""
     phase_switching: bool = True
     """Whether numberPhases of a charging profile is obeyed."""
     pilot_toggle_on_start: bool = True
@@ -104,8 +106,8 @@ class Config201:
     """How long a step of a download, an installation or an upload takes."""
     installation_works: bool = True
     """Whether new firmware can be installed."""
-    security_events: bool = True
-    """Whether a boot is told as a security event, as block A wants it."""
+    security_events: bool = False
+    """Whether every start and reset is reported with a SecurityEventNotification."""
     reset_flush_s: float = 2.0
     """How long a reset waits for its TransactionEvents to be delivered."""
     ping_s: float | None = None

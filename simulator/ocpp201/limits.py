@@ -14,7 +14,8 @@ def apply_limits(internals: Internals, outlets: Mapping[int, Outlet]) -> None:
     """Set limit and phases of every EVSE."""
     config = internals.config
     now = internals.time.now()
-    enabled = internals.variables.flag("SmartChargingCtrlr.Enabled")
+    switched_on = internals.variables.flag("SmartChargingCtrlr.Enabled")
+    enabled = switched_on and not config.ignores_limits
     limits: dict[int, float] = {}
     for number, one in outlets.items():
         said = internals.profiles.limit(number, now, one.charge) if enabled else None
