@@ -51,7 +51,8 @@ def test_names_are_the_same_in_any_case() -> None:
     model = DeviceModel()
     model.report(report(entry(Key("SAMPLEDDATACTRLR", "txupdatedinterval"), "7")))
     told = model[INTERVAL]
-    assert told is not None and told.value == "7"
+    assert told is not None
+    assert told.value == "7"
     assert INTERVAL in model
     assert Key("A", "B") not in model
 
@@ -97,7 +98,8 @@ def test_what_is_not_for_reading_only_may_be_set(attribute: Any, writable: bool)
     model = DeviceModel()
     model.report(report(entry(INTERVAL, "7", attribute=attribute)))
     told = model[INTERVAL]
-    assert told is not None and told.writable is writable
+    assert told is not None
+    assert told.writable is writable
 
 
 def test_a_variable_without_an_actual_value_has_none() -> None:
@@ -116,7 +118,8 @@ def test_a_switch_is_told_in_many_ways(text: str, is_true: bool | None) -> None:
     model = DeviceModel()
     model.set(INTERVAL, text)
     told = model[INTERVAL]
-    assert told is not None and told.is_true is is_true
+    assert told is not None
+    assert told.is_true is is_true
 
 
 @pytest.mark.parametrize(
@@ -146,7 +149,8 @@ def test_only_what_is_accepted_has_a_value(status: str) -> None:
     assert INTERVAL not in model
     assert model.take(INTERVAL.payload | {"attributeStatus": "Accepted"})
     told = model[INTERVAL]
-    assert told is not None and told.value == ""
+    assert told is not None
+    assert told.value == ""
 
 
 def test_outlets_and_plugs_are_counted_by_what_is_told_of_them() -> None:

@@ -81,30 +81,27 @@ def test_where_times_count_from_the_start_it_lasts_as_long() -> None:
 
 
 @given(
-    evse=st.integers(0, 64),
-    amount=st.integers(0, 100_000),
-    unit=st.sampled_from(RateUnit),
-    duration_s=st.integers(1, 86_400),
-    transaction=st.booleans(),
-    began=st.none() | st.integers(0, 10**6),
-)
-def test_every_limit_fits_the_schemas(
-    evse: int, amount: int, unit: RateUnit, duration_s: int, transaction: bool, began: int | None
-) -> None:
-    told = limit(
-        evse=evse,
-        amount=amount,
-        unit=unit,
-        duration=timedelta(seconds=duration_s),
-        transaction_id=1 if transaction else None,
-        began_at=None if began is None else AT - timedelta(seconds=began),
+    told=st.builds(
+        Limit,
+        evse=st.integers(0, 64),
+        amount=st.integers(0, 100_000),
+        unit=st.sampled_from(RateUnit),
+        at=st.just(AT),
+        duration=st.timedeltas(timedelta(seconds=1), timedelta(days=1)),
+        transaction_id=st.none() | st.just(1),
+        began_at=st.none()
+        | st.datetimes(datetime(2026, 1, 1), datetime(2026, 5, 1)).map(  # noqa: DTZ001
+            lambda at: at.replace(tzinfo=UTC)
+        ),
     )
-    payload = charging_profile(told, "r" * 36 if transaction else None)
+)
+def test_every_limit_fits_the_schemas(told: Limit) -> None:
+    payload = charging_profile(told, None if told.transaction_id is None else "r" * 36)
     for schemas in SCHEMAS:
         schemas.check(CALL, "SetChargingProfile", payload)
         schemas.check(CALL, "GetCompositeSchedule", composite_payload(told))
     schedule = payload["chargingProfile"]["chargingSchedule"][0]
-    assert schedule["chargingSchedulePeriod"][0]["limit"] == amount
+    assert schedule["chargingSchedulePeriod"][0]["limit"] == told.amount
 
 
 def test_what_may_have_been_written_for_good_can_be_cleared() -> None:

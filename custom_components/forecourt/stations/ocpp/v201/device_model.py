@@ -170,6 +170,10 @@ class DeviceModel:
         }
         return sorted(numbers) or [1]
 
+    def has_component(self, name: str) -> bool:
+        """Whether anything was told of a component."""
+        return any(key.component == name.casefold() for key in self._variables)
+
     def forget(self) -> None:
         """Forget it all, because the station is another one now."""
         self._variables.clear()

@@ -136,7 +136,9 @@ class Setup:
         model, lacks = self.device_model, self._station.lacks
         for capability, keys in CONTROLLERS.items():
             told = {one.is_true for key in keys if (one := model[key]) is not None}
-            if False in told or (model.is_complete and not told):
+            # Both may be left out where the component is there.
+            absent = model.is_complete and not model.has_component(keys[0].component)
+            if absent or False in told:
                 lacks.add(capability)
             elif True in told:
                 lacks.discard(capability)
