@@ -1,4 +1,8 @@
-"""What the controller starts where anyone may charge, and ends where somebody may not."""
+"""Who is let in, what the controller starts where anyone may charge, and whom it ends."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -6,10 +10,28 @@ from custom_components.forecourt.core.access.autostart import RETRY, SETTLE, TAP
 from custom_components.forecourt.core.model.ids import EvseId
 from custom_components.forecourt.core.model.session import SessionFlag
 from custom_components.forecourt.core.model.setpoint import LimitReason
+from custom_components.forecourt.core.model.token import (
+    Authorization,
+    AuthorizationReason,
+    AuthorizationStatus,
+)
 from custom_components.forecourt.site.controller import EVICT_AFTER
 from custom_components.forecourt.stations.base import CanStart, CanStop, Failure
 
-from .world import ANNAS, EVSE, UNKNOWN, World
+from .world import ANNAS, BENS, CARLS, EVSE, TOKENS, UNKNOWN, USERS, World, reasons
+
+YARD = EvseId("yard", 1)
+ELSEWHERE = (AuthorizationStatus.CONCURRENT, AuthorizationReason.CHARGING_ELSEWHERE)
+OVER = (AuthorizationStatus.EXPIRED, AuthorizationReason.EXPIRED_TOKEN)
+
+
+def said(answer: Authorization) -> tuple[AuthorizationStatus, AuthorizationReason]:
+    return answer.status, answer.reason
+
+
+def give(world: World, **changes: object) -> None:
+    """Change what every card is good for."""
+    world.site.set_members(USERS, [replace(one, **changes) for one in TOKENS])
 
 
 async def test_who_plugs_in_is_started(anyone: World) -> None:
@@ -170,3 +192,247 @@ async def test_who_ended_is_not_stopped(world: World) -> None:
     world.wait(hours=1)
     await world.turn()
     assert box.told == []
+
+
+# --- one card, one car ----------------------------------------------------------------------------
+
+
+async def test_a_card_charges_one_car_at_a_time(world: World) -> None:
+    world.add()
+    yard = world.add("yard")
+    first = await world.start(ANNAS)
+    assert said(await world.tap(ANNAS, "yard")) == ELSEWHERE
+    # A station that did not ask is told so, and the energy is booked.
+    answer = await world.start(ANNAS, evse=YARD)
+    assert said(answer.authorization) == ELSEWHERE
+    session = world.state(YARD).session
+    assert session is not None
+    assert (session.user_id, session.flags) == (None, {SessionFlag.UNAUTHORIZED})
+    assert session.token_last4 == "0001"
+    world.now += EVICT_AFTER
+    await world.turn()
+    assert yard.all("stop") == [answer.transaction_id]
+    assert reasons(world.taps) == ["known_user", "charging_elsewhere"]
+    # The one that was refused does not keep the other from going on, nor from being told again.
+    assert (await world.start(ANNAS, at=first_at(world))).transaction_id == first.transaction_id
+    assert (await world.tap(ANNAS)).accepted
+
+
+def first_at(world: World) -> object:
+    session = world.state().session
+    assert session is not None
+    return session.started_at
+
+
+async def test_when_the_first_car_is_done_the_next_may_charge(world: World) -> None:
+    world.add()
+    world.add("yard")
+    await world.stop((await world.start(ANNAS)).transaction_id, 1_100)
+    assert (await world.tap(ANNAS, "yard")).accepted
+    assert (await world.start(ANNAS, evse=YARD)).authorization.accepted
+
+
+async def test_a_start_that_is_told_again_is_not_elsewhere(world: World) -> None:
+    world.add()
+    at = world.now
+    answers = []
+    for _ in range(3):
+        answers.append(await world.start(ANNAS, at=at))
+        world.wait(seconds=20)
+    assert [answer.authorization.accepted for answer in answers] == [True] * 3
+    # Nor is another one at the same outlet, whose end was never told.
+    assert (await world.start(ANNAS, 2_000)).authorization.accepted
+
+
+async def test_the_other_outlet_of_a_station_is_elsewhere(world: World) -> None:
+    world.add(evses=2)
+    await world.start(ANNAS)
+    # The reader does not say for which outlet: it may be to end the charge.
+    assert (await world.tap(ANNAS)).accepted
+    answer = await world.start(ANNAS, evse=EvseId("garage", 2))
+    assert said(answer.authorization) == ELSEWHERE
+
+
+async def test_who_may_end_a_charge_is_let_in_although_they_charge_elsewhere(world: World) -> None:
+    world.add()
+    world.add("yard")
+    await world.start(ANNAS)
+    await world.start(BENS, evse=YARD)
+    # Anna and Ben are a family.
+    assert (await world.tap(ANNAS, "yard")).accepted
+    assert (await world.tap(ANNAS)).accepted
+    answer = await world.stop(2, 1_100, "yard", token=ANNAS, reason="Local")
+    assert answer is not None
+    assert answer.accepted
+    assert said(await world.tap(ANNAS, "yard")) == ELSEWHERE
+
+
+async def test_two_cards_of_one_user_charge_two_cars(world: World) -> None:
+    world.add()
+    world.add("yard")
+    world.site.set_members(USERS, [*TOKENS, replace(TOKENS[0], token=UNKNOWN)])
+    await world.start(ANNAS)
+    assert (await world.start(UNKNOWN, evse=YARD)).authorization.accepted
+
+
+@pytest.mark.parametrize(("most", "starts"), [(1, 1), (2, 2), (None, 4)])
+async def test_a_card_of_a_fleet_charges_as_many_cars_as_it_may(
+    world: World, most: int | None, starts: int
+) -> None:
+    give(world, max_sessions=most)
+    answers = []
+    for number in range(4):
+        world.add(f"box {number}")
+        answers.append(await world.start(ANNAS, evse=EvseId(f"box {number}", 1)))
+    accepted = [answer.authorization.accepted for answer in answers]
+    assert accepted == [True] * starts + [False] * (4 - starts)
+
+
+async def test_the_tags_of_the_site_charge_any_number(world: World) -> None:
+    tag = world.site.members.site_tag("anna")
+    for number in range(3):
+        world.add(f"box {number}")
+        answer = await world.start(tag, evse=EvseId(f"box {number}", 1))
+        assert answer.authorization.accepted
+    # Neither do they keep the user's card from charging.
+    world.add()
+    assert (await world.start(ANNAS)).authorization.accepted
+
+
+async def test_two_starts_at_the_same_moment_are_not_both_the_first(world: World) -> None:
+    world.add()
+    world.add("yard")
+    answers = await asyncio.gather(world.start(ANNAS), world.start(ANNAS, evse=YARD))
+    assert sorted(answer.authorization.accepted for answer in answers) == [False, True]
+
+
+async def test_a_card_is_still_charging_after_a_restart(world: World) -> None:
+    world.add()
+    world.add("yard")
+    await world.start(ANNAS)
+    for box in world.boxes.values():
+        box.online = False
+    await world.restart()
+    assert said(await world.tap(ANNAS, "yard")) == ELSEWHERE
+
+
+async def test_a_station_that_is_gone_for_good_does_not_keep_a_card_for_good(world: World) -> None:
+    box = world.add()
+    world.add("yard")
+    await world.start(ANNAS)
+    box.online = False
+    world.site.station_changed(box)
+    world.wait(minutes=59)
+    assert said(await world.tap(ANNAS, "yard")) == ELSEWHERE
+    world.wait(minutes=1)
+    assert (await world.tap(ANNAS, "yard")).accepted
+    # It comes back, and the charge went on.
+    box.online = True
+    world.site.station_changed(box)
+    assert said(await world.tap(ANNAS, "yard")) == ELSEWHERE
+
+
+async def test_a_start_that_is_told_late_is_judged_by_its_time(world: World) -> None:
+    """What began after it was not elsewhere when it began."""
+    world.add()
+    world.add("yard")
+    began = world.now
+    world.wait(hours=1)
+    await world.start(ANNAS, evse=YARD)
+    answer = await world.start(ANNAS, at=began, replayed=True)
+    assert answer.authorization.accepted
+    session = world.state().session
+    assert session is not None
+    assert (session.user_id, session.flags) == ("anna", {SessionFlag.OFFLINE})
+    world.add("third")
+    late = await world.start(
+        ANNAS, evse=EvseId("third", 1), at=began + timedelta(minutes=1), replayed=True
+    )
+    assert said(late.authorization) == ELSEWHERE
+    third = world.state(EvseId("third", 1)).session
+    assert third is not None
+    assert third.flags == {SessionFlag.OFFLINE, SessionFlag.UNAUTHORIZED}
+
+
+async def test_a_card_that_charges_elsewhere_takes_over_nothing(anyone: World) -> None:
+    anyone.add()
+    anyone.add("yard")
+    await anyone.start(ANNAS, evse=YARD)
+    await anyone.start(anyone.site.members.site_tag(None))
+    # It may end a charge of nobody, but it does not become its own.
+    assert (await anyone.tap(ANNAS)).accepted
+    session = anyone.state().session
+    assert session is not None
+    assert session.user_id is None
+
+
+# --- until its time is over -----------------------------------------------------------------------
+
+
+async def test_a_card_is_good_until_its_time_is_over(world: World) -> None:
+    world.add()
+    over_at = world.now + timedelta(hours=1)
+    give(world, expires_at=over_at)
+    answer = await world.tap(ANNAS)
+    assert (answer.accepted, answer.expires_at) == (True, over_at)
+    world.wait(hours=1)
+    assert said(await world.tap(ANNAS)) == OVER
+    started = await world.start(ANNAS)
+    assert said(started.authorization) == OVER
+    session = world.state().session
+    assert session is not None
+    assert session.flags == {SessionFlag.UNAUTHORIZED}
+    assert reasons(world.taps) == ["known_user", "expired_token"]
+
+
+@pytest.mark.parametrize(("minutes", "flags"), [(59, set()), (60, {SessionFlag.UNAUTHORIZED})])
+async def test_a_start_that_is_told_late_is_judged_by_what_was_valid_then(
+    world: World, minutes: int, flags: set[SessionFlag]
+) -> None:
+    world.add()
+    noon = world.now
+    give(world, expires_at=noon + timedelta(hours=1))
+    world.wait(hours=9)
+    await world.start(ANNAS, at=noon + timedelta(minutes=minutes), replayed=True)
+    session = world.state().session
+    assert session is not None
+    assert session.flags == {SessionFlag.OFFLINE} | flags
+
+
+async def test_a_charge_goes_on_when_the_time_of_its_card_is_over(world: World) -> None:
+    box = world.add()
+    give(world, expires_at=world.now + timedelta(hours=1))
+    await world.start(ANNAS)
+    world.wait(hours=2)
+    await world.turn()
+    assert box.all("stop") == []
+
+
+async def test_a_charge_without_a_token_is_allowed_where_anyone_may(
+    world: World, anyone: World
+) -> None:
+    world.add()
+    answer = await anyone.start(None)
+    assert said(answer.authorization) == (
+        AuthorizationStatus.ACCEPTED,
+        AuthorizationReason.NO_TOKEN,
+    )
+
+
+async def test_a_charge_without_a_token_is_refused_where_only_members_may(world: World) -> None:
+    world.add()
+    answer = await world.start(None)
+    assert said(answer.authorization) == (
+        AuthorizationStatus.INVALID,
+        AuthorizationReason.NO_TOKEN,
+    )
+    session = world.state().session
+    assert session is not None
+    assert session.flags == {SessionFlag.UNAUTHORIZED}
+
+
+async def test_another_user_may_charge_meanwhile(world: World) -> None:
+    world.add()
+    world.add("yard")
+    await world.start(ANNAS)
+    assert (await world.tap(CARLS, "yard")).accepted
