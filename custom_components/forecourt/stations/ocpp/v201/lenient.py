@@ -10,9 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from ..schema import CALL, Payload, whole_number
-
-# A sequence number and a connector that nobody has.
-UNCOUNTED = -1
+from .messages import UNCOUNTED
 
 # A sampled value that is read by nobody, in the place of one that cannot be understood.
 UNREAD = {"value": 0, "measurand": "Frequency"}
@@ -76,14 +74,15 @@ class Mender:
 
     def _status(self, payload: Payload) -> Iterator[str]:
         yield from _timestamp(payload)
-        if payload.get("connectorStatus") in _OCCUPIED:
+        if _is_one_of(payload.get("connectorStatus"), _OCCUPIED):
             payload["connectorStatus"] = "Occupied"
             yield "connectorStatus of OCPP 1.6"
 
     def _transaction(self, payload: Payload) -> Iterator[str]:
         """An event that is refused comes again forever, so much is done for it."""
         yield from _timestamp(payload)
-        if whole_number(payload.get("seqNo")) is None:
+        number = whole_number(payload.get("seqNo"))
+        if number is None or number < 0:
             payload["seqNo"] = UNCOUNTED
             yield "missing seqNo"
         # Nothing is done because of a trigger, and of no other reason for the end.
@@ -92,7 +91,7 @@ class Mender:
         if isinstance(info, dict):
             if "stoppedReason" in info:
                 yield from _known(info, "stoppedReason", self._words.stop_reasons, "Other")
-            if info.get("chargingState", "Idle") not in self._words.charging_states:
+            if not _is_one_of(info.get("chargingState", "Idle"), self._words.charging_states):
                 del info["chargingState"]
                 yield "unknown chargingState"
         yield from self._id_token(payload)
@@ -128,8 +127,11 @@ class Mender:
             if name in sample and not _is_one_of(sample[name], known)
         ]
         unit = sample.get("unitOfMeasure")
-        if isinstance(unit, dict) and whole_number(unit.get("multiplier", 0)) is None:
-            unreadable.append("unknown multiplier")
+        if isinstance(unit, dict):
+            if whole_number(unit.get("multiplier", 0)) is None:
+                unreadable.append("unknown multiplier")
+            if not isinstance(unit.get("unit", ""), str):
+                unreadable.append("unknown unit")
         if not _is_number(sample.get("value")):
             unreadable.append("value is not a number")
         if unreadable:

@@ -10,7 +10,7 @@ from ....core.model.token import Authorization, AuthorizationStatus, Token, Toke
 from .. import measured
 from ..masking import masked
 from ..measured import REGISTER, Sample, moment, time_text
-from ..schema import Payload
+from ..schema import MAX_INTEGER, Payload
 from ..station import Moment
 from ..tokens import group_tag
 
@@ -21,6 +21,9 @@ AUTHORIZATION = {
     AuthorizationStatus.EXPIRED: "Expired",
     AuthorizationStatus.INVALID: "Invalid",
 }
+
+UNCOUNTED = MAX_INTEGER
+"""The seqNo of events whose station does not count them."""
 
 NO_AUTHORIZATION = "NoAuthorization"
 """The type of an idToken that stands for nobody: a button was pressed (OCPP 2.0.1 §3.43)."""

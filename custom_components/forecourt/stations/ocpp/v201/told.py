@@ -15,7 +15,7 @@ from ....core.model.token import Authorization, Token
 from ...base import TransactionEnd, TransactionStart
 from ..schema import Payload
 from ..station import Moment
-from .messages import token_of
+from .messages import UNCOUNTED, token_of
 from .outlets import Outlet
 
 TOLD_KEPT = 64
@@ -33,7 +33,7 @@ def event_key(payload: Payload) -> EventKey | None:
     The sequence number should (OCPP 2.0.1 part 2 E01), but some stations do not count.
     """
     number, stamp = payload["seqNo"], payload["timestamp"]
-    if number < 0 or not stamp:
+    if number == UNCOUNTED or not stamp:
         return None
     return payload["eventType"], number, stamp, payload["triggerReason"]
 
@@ -74,13 +74,8 @@ class Told:
         self.reservation_id = payload.get("reservationId", self.reservation_id)
         for reading in readings:
             self._measure(reading)
-        if self.begun is None:
-            shown = "idToken" in payload
-            charging = payload["transactionInfo"].get("chargingState") == "Charging"
-            if shown:
-                self.token = token_of(payload["idToken"])
-            if shown or charging or self.drew:
-                self.begun = self._beginning(when, now=shown or charging, is_start=is_start)
+        if self.id is None:
+            self._find_beginning(payload, when, is_start=is_start)
         self._heard = when
 
     def keep_answer(self, key: EventKey | None, answer: Payload) -> None:
@@ -90,15 +85,18 @@ class Told:
         if len(self.answers) > ANSWERS_KEPT:
             del self.answers[next(iter(self.answers))]
 
-    def start(self, station_id: str, register_wh: int | None) -> TransactionStart | None:
+    def start(
+        self, station_id: str, register_wh: int | None, *, ending: bool
+    ) -> TransactionStart | None:
         """Return what to book, `None` while it is not known or nothing to be booked.
 
-        `register_wh` is where the meter of the EVSE stood when it was last heard of.
+        `register_wh` is where the meter of the EVSE stood when it was last heard of,
+        `ending` says that the end is being told.
         """
         if self.begun is None or self.evse is None:
             return None
-        if self.end is not None and not self.whole and not self.drew:
-            # Its energy is not known, and a beginning that was overtaken may still come.
+        if self.end is not None and not self.whole and not (ending and self.drew):
+            # Its energy is not known, and the beginning, which was overtaken, may still come.
             return None
         if self.first is not None:
             meter_start_wh: int | None = self._wh(self.first)
@@ -121,20 +119,31 @@ class Told:
             clock_estimated=self.begun.estimated,
         )
 
+    def _find_beginning(self, payload: Payload, when: Moment, *, is_start: bool) -> None:
+        """Learn when and for whom it begins to be about energy."""
+        shown = "idToken" in payload and self.token is None
+        if shown:
+            self.token = token_of(payload["idToken"])
+        charging = payload["transactionInfo"].get("chargingState") == "Charging"
+        if shown or (self.begun is None and (charging or self.drew)):
+            begun = self._beginning(when, now=shown or charging, is_start=is_start)
+            if self.begun is None or begun.at < self.begun.at:
+                self.begun = begun
+
     def _beginning(self, when: Moment, *, now: bool, is_start: bool) -> Moment:
+        if is_start:
+            return when
         if self._heard is not None:
             # Energy that shows in a register flowed since the last event.
             return when if now else replace(when, at=min(when.at, self._heard.at))
-        if is_start or self.first is None:
-            return when
-        return replace(when, at=min(when.at, self.first.at))
+        return when if self.first is None else replace(when, at=min(when.at, self.first.at))
 
     def _measure(self, reading: Reading) -> None:
         if reading.register_wh is None:
             return
         if self.first is None or _rank(reading) < _rank(self.first):
             self.first = reading
-        if self.last is None or reading.at >= self.last.at:
+        if self.last is None or _rank(reading)[1:] > _rank(self.last)[1:]:
             self.last = reading
 
     @staticmethod
@@ -142,9 +151,9 @@ class Told:
         return 0 if reading is None else reading.register_wh or 0
 
 
-def _rank(reading: Reading) -> tuple[bool, datetime]:
-    """The register of a transaction's beginning goes before all others."""
-    return reading.context is not ReadingContext.BEGIN, reading.at
+def _rank(reading: Reading) -> tuple[bool, datetime, int]:
+    """The register of a transaction's beginning goes before all others, by whatever clock."""
+    return reading.context is not ReadingContext.BEGIN, reading.at, reading.register_wh or 0
 
 
 class Memory:

@@ -7,7 +7,7 @@ from ....core.model.evse import EvseStatus
 from ....core.model.ids import EvseId
 from ....core.model.reading import Reading, ReadingContext
 from ....core.model.token import Authorization
-from ...base import TransactionEnd
+from ...base import TransactionEnd, TransactionStart
 from ..measured import charging_phases
 from ..schema import Payload
 from ..station import MAX_EVSES, Moment
@@ -84,9 +84,9 @@ class Transactions:
         told.take(payload, when, readings)
         if is_end:
             told.end = self._ending(told, payload, when, readings)
-        authorization = await self._start(told)
-        if is_end or (authorization is not None and told.end is not None):
-            authorization = await self._end(told, payload) or authorization
+        authorization = await self._start(told, ending=is_end)
+        if told.end is not None and (is_end or authorization is not None):
+            authorization = await self._end(told, told.end, payload) or authorization
         else:
             await self._report(told, payload, when, readings)
         authorization = authorization or await self._judge(told, payload, when)
@@ -122,12 +122,12 @@ class Transactions:
 
     # What is booked
 
-    async def _start(self, told: Told) -> Authorization | None:
+    async def _start(self, told: Told, *, ending: bool) -> Authorization | None:
         """Book the start as soon as it can be; return the judgement of its token."""
         if told.id is not None or told.evse is None:
             return None
         outlet = self._memory.outlet(told.evse)
-        start = told.start(self._station.info.id, outlet.register_wh)
+        start = told.start(self._station.info.id, outlet.register_wh, ending=ending)
         if start is None:
             return None
         if told.first is None:
@@ -156,17 +156,15 @@ class Transactions:
             clock_estimated=when.estimated,
         )
 
-    async def _end(self, told: Told, payload: Payload) -> Authorization | None:
+    async def _end(self, told: Told, end: TransactionEnd, payload: Payload) -> Authorization | None:
         """Book the end; return the judgement of the token that was shown for it."""
-        if told.end is None:
-            return None
         never = payload["transactionInfo"].get("timeSpentCharging") == 0
         if told.id is None and told.begun is None and (told.whole or never):
             # Somebody plugged in and out again.
             return None
         # What could not be booked is kept as the end of an unknown transaction.
-        end = replace(told.end, transaction_id=told.id)
-        authorization = await self._events.transaction_ended(end)
+        booked = replace(end, transaction_id=told.id)
+        authorization = await self._events.transaction_ended(booked)
         if told.id is not None:
             self._forget_running(told.id)
         return authorization
@@ -215,12 +213,17 @@ class Transactions:
         tapped = payload["triggerReason"] in _TAPS and payload["eventType"] != "Ended"
         if token is not None and not when.replayed and (tapped or told.id is None):
             return await self._events.authorize(self._station.info.id, token, when.at)
-        start = told.start(self._station.info.id, 0)
-        if told.id is None or start is None:
+        if told.id is None:
             return None
-        # A start that is told again is judged, and nothing is booked.
-        answer = await self._events.transaction_started(replace(start, token=token))
-        return answer.authorization
+        # The start of a transaction that is known is judged, and nothing is booked.
+        again = TransactionStart(
+            evse=EvseId(self._station.info.id, told.evse or 1),
+            token=token,
+            at=when.at,
+            meter_start_wh=0,
+            reference=told.reference,
+        )
+        return (await self._events.transaction_started(again)).authorization
 
     async def _show(
         self, told: Told, payload: Payload, when: Moment, readings: tuple[Reading, ...]
