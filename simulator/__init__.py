@@ -119,9 +119,10 @@ reading, reading_state (number, state), refused, violation, flash_write, note.
 
 As a process: `python -m simulator --station SIM-1 [--station SIM-2] --url ws://127.0.0.1:9000
 [--protocol 1.6|2.0.1|2.1] [--connectors 1] [--speed 60] [--control-port 0] [--books FILE]
-[--seed N] [--password P] [--ca FILE] [--set KEY=VALUE] ...`. It prints `{"event": "ready", "control_port": N, "stations": [...]}` and
-ends on SIGTERM. Control is JSON over HTTP on 127.0.0.1; `station` may be left out if there is one
-only; 400 and `{"error"}` say what is possible::
+[--seed N] [--password P] [--ca FILE] [--set KEY=VALUE] ...`. It prints
+`{"event": "ready", "control_port": N, "stations": [...]}` and ends on SIGTERM. Control is JSON over
+HTTP on 127.0.0.1; `station` may be left out if there is one only; 400 and `{"error"}` say what is
+possible::
 
     POST /plug {station, connector=1, car="family", soc=0.3, target_soc=1.0} -> state
     POST /unplug {station, connector=1} -> state      POST /wake {station, connector=1} -> state
