@@ -8,8 +8,19 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 import json
+from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, select, union_all, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Table,
+    and_,
+    bindparam,
+    func,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert
 
 from ..core.model.ids import EvseId
@@ -19,12 +30,37 @@ from .errors import LedgerError
 from .records import Orphan, UserTotals
 from .rows import evse_values, reading_values, to_reading, to_record, to_values
 from .schema import orphans, readings, sessions, transactions
+from .statements import Query, Statement, same
 
-# Made once: building a statement costs more than running it.
+
+def _all_but_id(table: Table) -> dict[str, BindParameter[Any]]:
+    return {column.name: bindparam(column.name) for column in table.c if column.name != "id"}
+
+
+# No index holds these, so a new value is written in one place only.
+_PROGRESS = (
+    "currency",
+    "plugged_at",
+    "ended_at",
+    "unplugged_at",
+    "energy_wh",
+    "cost",
+    "unpriced_wh",
+    "token_last4",
+    "transaction_id",
+    "flags",
+)
+_UPDATE_SESSION = Statement(
+    update(sessions)
+    .where(*(same(column) for column in sessions.c if column.name not in _PROGRESS))
+    .values({name: bindparam(name) for name in _PROGRESS})
+)
 _session = insert(sessions)
-_PUT_SESSION = _session.on_conflict_do_update(
-    index_elements=[sessions.c.id],
-    set_={column.name: column for column in _session.excluded if not column.primary_key},
+_PUT_SESSION = Statement(
+    _session.on_conflict_do_update(
+        index_elements=[sessions.c.id],
+        set_={column.name: column for column in _session.excluded if not column.primary_key},
+    )
 )
 _STATE = (
     "last_wh",
@@ -36,13 +72,30 @@ _STATE = (
     "meter_stop_wh",
     "stop_reason",
 )
-_PUT_STATE = (
+_PUT_STATE = Statement(
     update(transactions)
-    .where(transactions.c.id == bindparam("known_id"))
+    .where(same(transactions.c.id))
     .values({name: bindparam(name) for name in _STATE})
 )
-_ADD_READINGS = insert(readings).on_conflict_do_nothing()
-_ADD_TRANSACTION = insert(transactions).returning(transactions.c.id)
+_ADD_TRANSACTION = Statement(insert(transactions).values(_all_but_id(transactions)))
+_ADD_READING = Statement(insert(readings).values(_all_but_id(readings)).on_conflict_do_nothing())
+_SAME_START = Query(
+    select(transactions).where(
+        same(transactions.c.station_id),
+        same(transactions.c.evse),
+        same(transactions.c.token_key),
+        same(transactions.c.started_at),
+        same(transactions.c.meter_start_wh),
+        transactions.c.reference.is_(None),
+    )
+)
+_BY_REFERENCE = Query(
+    select(transactions).where(
+        same(transactions.c.station_id), transactions.c.reference == bindparam("reference")
+    )
+)
+_TRANSACTION = Query(select(transactions).where(same(transactions.c.id)))
+_SESSION = Query(select(sessions).where(same(sessions.c.id)))
 
 
 def find_transaction(
@@ -57,21 +110,17 @@ def find_transaction(
     """Find by the station's own id where it has one, else by what makes a start unique."""
     if reference is not None:
         return _by_reference(connection, evse.station_id, reference)
-    query = (
-        select(transactions)
-        .filter_by(**evse_values(evse), started_at=at, meter_start_wh=meter_start_wh)
-        .where(
-            transactions.c.token_key.is_not_distinct_from(token_key),
-            transactions.c.reference.is_(None),
-        )
-    )
-    row = connection.execute(query).mappings().first()
+    start = evse_values(evse) | {
+        "token_key": token_key,
+        "started_at": at,
+        "meter_start_wh": meter_start_wh,
+    }
+    row = _SAME_START.first(connection, start)
     return None if row is None else to_record(Transaction, row)
 
 
 def _by_reference(connection: Connection, station_id: str, reference: str) -> Transaction | None:
-    query = select(transactions).filter_by(station_id=station_id, reference=reference)
-    row = connection.execute(query).mappings().first()
+    row = _BY_REFERENCE.first(connection, {"station_id": station_id, "reference": reference})
     return None if row is None else to_record(Transaction, row)
 
 
@@ -90,13 +139,11 @@ def start_transaction(
     if known is not None:
         return known
     if closing is not None:
-        connection.execute(_PUT_SESSION, to_values(closing))
-    connection.execute(_PUT_SESSION, to_values(replace(session, transaction_id=None)))
-    values = to_values(new)
-    del values["id"]
-    transaction_id: int = connection.scalars(_ADD_TRANSACTION, values).one()
-    connection.execute(_PUT_SESSION, to_values(replace(session, transaction_id=transaction_id)))
-    return replace(new, id=transaction_id)
+        _put_session(connection, closing)
+    _put_session(connection, replace(session, transaction_id=None))
+    added = replace(new, id=_ADD_TRANSACTION.run(connection, to_values(new)).lastrowid or 0)
+    _put_session(connection, replace(session, transaction_id=added.id))
+    return added
 
 
 def save(
@@ -106,23 +153,27 @@ def save(
     new_readings: Sequence[Reading],
     prices: Sequence[Decimal | None],
 ) -> int:
-    connection.execute(_PUT_SESSION, to_values(session))
+    _put_session(connection, session)
     transaction_id = None
     if transaction is not None:
         transaction_id = transaction.id
-        state = {name: getattr(transaction, name) for name in _STATE}
-        if connection.execute(_PUT_STATE, state | {"known_id": transaction_id}).rowcount == 0:
+        if _PUT_STATE.run(connection, to_values(transaction)).rowcount == 0:
             raise LedgerError(f"transaction {transaction_id} was never started")
     rows = [
         reading_values(reading, session.evse, transaction_id, price)
         for reading, price in zip(new_readings, prices, strict=True)
     ]
-    return connection.execute(_ADD_READINGS, rows).rowcount if rows else 0
+    return _ADD_READING.run_each(connection, rows) if rows else 0
+
+
+def _put_session(connection: Connection, session: Session) -> None:
+    values = to_values(session)
+    if _UPDATE_SESSION.run(connection, values).rowcount == 0:
+        _PUT_SESSION.run(connection, values)
 
 
 def transaction(connection: Connection, transaction_id: int) -> tuple[Transaction, Session] | None:
-    query = select(transactions).where(transactions.c.id == transaction_id)
-    row = connection.execute(query).mappings().first()
+    row = _TRANSACTION.first(connection, {"id": transaction_id})
     return None if row is None else _with_session(connection, to_record(Transaction, row))
 
 
@@ -134,8 +185,9 @@ def transaction_by_reference(
 
 
 def _with_session(connection: Connection, found: Transaction) -> tuple[Transaction, Session]:
-    query = select(sessions).where(sessions.c.id == found.session_id)
-    return found, to_record(Session, connection.execute(query).mappings().one())
+    row = _SESSION.first(connection, {"id": found.session_id})
+    assert row is not None  # noqa: S101 - a foreign key holds it
+    return found, to_record(Session, row)
 
 
 def transactions_of(

@@ -3,15 +3,17 @@
 Everything here blocks and runs on the ledger's own thread.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 import sqlite3
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
-from .errors import LedgerClosedError, LedgerError, LedgerTooNewError, LedgerUnreadableError
+from .errors import LedgerError, LedgerTooNewError, LedgerUnreadableError
 from .schema import REVISION
 from .snapshot import settle
 
@@ -22,6 +24,24 @@ BUSY_SECONDS = 5
 ALWAYS_CHECKED_BYTES = 64 * 2**20
 
 
+@dataclass(slots=True, eq=False)
+class Job:
+    """Work in the database, all or nothing, and what came of it.
+
+    It may be done more than once until it is told, but is stored once.
+    `durable` work is on the disk once it is done. Other work survives the end of
+    this process, however it ends, but not the loss of power: until the next
+    durable job, or until the kernel has written it by itself, which takes Linux
+    half a minute at most.
+    """
+
+    work: Callable[[Connection], Any]
+    durable: bool
+    answer: asyncio.Future[Any]
+    result: Any = None
+    error: Exception | None = None
+
+
 class Database:
     """The one connection to the file; `open`, `run` and `close` belong on one thread."""
 
@@ -29,6 +49,7 @@ class Database:
         self._path = path
         self._engine = _engine(path)
         self._connection: Connection | None = None
+        self._synchronous = ""
 
     def open(self) -> None:
         """Make, check or migrate the file. Raises as `Ledger.open` says."""
@@ -51,8 +72,9 @@ class Database:
         wal = path.with_name(f"{path.name}-wal")
         suspect = wal.exists() or (path.exists() and path.stat().st_size <= ALWAYS_CHECKED_BYTES)
         self._connection = connection = self._engine.connect()
-        # The transaction takes the write lock, so a file that is read-only fails here.
         with connection.begin():
+            # It takes the write lock, so a file that is read-only fails here.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
             found = _revision(connection, path)
             if suspect:
                 verdict = connection.scalar(text("PRAGMA quick_check(1)"))
@@ -65,18 +87,48 @@ class Database:
         # Not before: a migration rebuilds tables, which looks like deleting what others refer to.
         connection.connection.cursor().execute("PRAGMA foreign_keys = ON")
 
-    def run[R](self, work: Callable[[Connection], R]) -> R:
-        """Do the work in one transaction, all or nothing."""
-        if self._connection is None:
-            raise LedgerClosedError
+    def run(self, jobs: Sequence[Job]) -> None:
+        """Do the jobs in one transaction, and note in each its result or its error.
+
+        One that fails leaves the others alone. If the disk does not take the
+        transaction, all of them have failed.
+        """
+        left = list(jobs)
+        while left and (spoiler := self._transact(left)) is not None:
+            left.remove(spoiler)
+
+    def _transact(self, jobs: Sequence[Job]) -> Job | None:
+        """Do the jobs; return the one whose failure undid the others, which shall be repeated."""
+        connection = self._connection
+        assert connection is not None  # noqa: S101 - jobs come between open and close
+        driver = cast("sqlite3.Connection", connection.connection.dbapi_connection)
         try:
-            with self._connection.begin():
-                return work(self._connection)
-        except DBAPIError as err:
-            raise LedgerError(str(err.orig)) from err
-        except StatementError as err:
-            # A value that cannot be stored is the caller's mistake; say so in the caller's terms.
-            raise err.orig or err from None
+            self._begin(driver, durable=any(job.durable for job in jobs))
+            for job in jobs:
+                driver.execute("SAVEPOINT job")
+                try:
+                    job.result, job.error = job.work(connection), None
+                except Exception as error:  # noqa: BLE001 - it is for who waits for the job
+                    job.error = _in_terms_of_caller(error)
+                    # SQLite gives up the whole transaction when, for example, the disk is full.
+                    if not driver.in_transaction:
+                        return job
+                    driver.execute("ROLLBACK TO job")
+                driver.execute("RELEASE job")
+            driver.execute("COMMIT")
+        except sqlite3.Error as error:
+            for job in jobs:
+                job.error = job.error or _in_terms_of_caller(error)
+            driver.rollback()
+        return None
+
+    def _begin(self, driver: sqlite3.Connection, *, durable: bool) -> None:
+        # In WAL mode, a commit brings the log to the disk only if this is FULL, and then all of it.
+        synchronous = "FULL" if durable else "NORMAL"
+        if synchronous != self._synchronous:
+            driver.execute(f"PRAGMA synchronous = {synchronous}")
+            self._synchronous = synchronous
+        driver.execute("BEGIN IMMEDIATE")
 
     def close(self) -> None:
         """Close the file; SQLite then moves the rest of the WAL into it and removes the WAL."""
@@ -89,14 +141,12 @@ class Database:
 def _engine(path: Path) -> Engine:
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
+        # The driver would begin transactions by itself, too late and not for all statements.
         connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
         poolclass=NullPool,
         hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare)
-    # The driver begins transactions by itself, too late and not for all statements; here they
-    # begin with SQLAlchemy's, so that a migration is all or nothing too.
-    event.listen(engine, "begin", _begin)
     return engine
 
 
@@ -105,8 +155,15 @@ def _prepare(connection: sqlite3.Connection, record: Any) -> None:
     connection.execute("PRAGMA synchronous = FULL")
 
 
-def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _in_terms_of_caller(error: Exception) -> Exception:
+    if isinstance(error, StatementError) and not isinstance(error, DBAPIError):
+        # A value that cannot be stored is the caller's mistake.
+        return error.orig if isinstance(error.orig, Exception) else error
+    if not isinstance(error, DBAPIError | sqlite3.Error):
+        return error
+    told = LedgerError(str(error.orig if isinstance(error, DBAPIError) else error))
+    told.__cause__ = error
+    return told
 
 
 def _revision(connection: Connection, path: Path) -> str | None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from decimal import Decimal
 import hashlib
@@ -15,31 +14,32 @@ from sqlalchemy import Connection
 
 from ..core.model.ids import EvseId
 from ..core.model.reading import Reading
-from ..core.model.session import Session, Transaction
+from ..core.model.session import Session, SessionStatus, Transaction
 from ..core.model.token import Authorization, Token
 from . import charging, people, prices, snapshot
 from .database import Database
 from .errors import LedgerClosedError, LedgerError
 from .records import LedgerUser, Orphan, SeenToken, UserTotals
+from .worker import Worker
 
 
 class Ledger:
     """What happened, on disk.
 
-    Each method is one round trip to the ledger's own thread and one commit,
-    which is on the disk when the method returns. All raise `LedgerError` if the
-    disk does not take it; then nothing of it is stored. A call that was
+    Each method is one round trip to the ledger's own thread. What a station must
+    never be told without its being booked (that a transaction began or ended) is
+    on the disk when the method returns, whatever happens then. What only
+    progresses (readings, taps) survives the end of Home Assistant, however it
+    ends; if the power fails, the last of it may be lost. All raise `LedgerError`
+    if the disk does not take it; then nothing of it is stored. A call that was
     cancelled while it waited may have been stored or not; it may be repeated.
     """
 
-    def __init__(
-        self, path: Path, key: bytes, executor: ThreadPoolExecutor, database: Database
-    ) -> None:
+    def __init__(self, path: Path, key: bytes, worker: Worker) -> None:
         """Use `open`."""
         self.path = path
         self._key = key
-        self._executor = executor
-        self._database = database
+        self._worker = worker
         self._closed = False
         self._trouble: str | None = None
         self._on_trouble: Callable[[str | None], None] | None = None
@@ -52,40 +52,33 @@ class Ledger:
         `LedgerTooNewError` if a newer version wrote the file,
         `LedgerUnreadableError` if it cannot be used; it is left alone then.
         """
-        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forecourt-ledger")
-        database = Database(path)
-        try:
-            await asyncio.get_running_loop().run_in_executor(executor, database.open)
-        except BaseException as error:
-            executor.submit(database.close)
-            # Who cancels does not wait for the disk; the thread ends all the same.
-            executor.shutdown(wait=not isinstance(error, asyncio.CancelledError))
-            raise
-        return cls(path, key, executor, database)
+        worker = Worker(Database(path))
+        await worker.start()
+        return cls(path, key, worker)
 
     async def close(self) -> None:
         """Finish what was begun, then end the thread and close the file."""
-        if self._closed:
-            return
-        self._closed = True
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._executor, self._database.close)
-        finally:
-            self._executor.shutdown()
+        if not self._closed:
+            self._closed = True
+            await self._worker.stop()
 
     async def _run[**P, R](
         self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
+        """Do what is on the disk when it is done."""
+        return await self._do(lambda connection: work(connection, *args, **kwargs), durable=True)
+
+    async def _read[**P, R](
+        self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Do what writes nothing."""
+        return await self._do(lambda connection: work(connection, *args, **kwargs), durable=False)
+
+    async def _do[R](self, work: Callable[[Connection], R], *, durable: bool) -> R:
         if self._closed:
             raise LedgerClosedError
         try:
-            result = await asyncio.get_running_loop().run_in_executor(
-                self._executor,
-                self._database.run,
-                lambda connection: work(connection, *args, **kwargs),
-            )
-        except LedgerClosedError:
-            raise
+            result = await self._worker.do(work, durable=durable)
         except LedgerError as error:
             self._note_trouble(str(error))
             raise
@@ -124,7 +117,7 @@ class Ledger:
 
         The station's own id decides where it has one, whatever the rest says.
         """
-        return await self._run(
+        return await self._read(
             charging.find_transaction,
             evse,
             self._token_key(token),
@@ -170,40 +163,52 @@ class Ledger:
         transaction: Transaction | None = None,
         readings: Sequence[Reading] = (),
         prices: Sequence[Decimal | None] | None = None,
+        *,
+        durable: bool = True,
     ) -> int:
         """Store the state of both and the readings; return how many of these were new.
 
         `prices` has the price per kWh in force at each reading, `None` for unknown.
         What identifies a transaction (EVSE, token, start) does not change any more.
+
+        With `durable=False` a loss of power may undo it, up to the last durable call
+        before it. That is for readings: they come every few seconds from every
+        station, an fsync for each is what a memory card stands least, and the next
+        register value counts what a lost one would have. The end of a transaction and
+        a closed session are always durable: no station tells them again.
         """
         if prices is None:
             prices = [None] * len(readings)
-        return await self._run(charging.save, session, transaction, readings, prices)
+        ended = transaction is not None and not transaction.open
+        return await self._do(
+            lambda connection: charging.save(connection, session, transaction, readings, prices),
+            durable=durable or ended or session.status is SessionStatus.CLOSED,
+        )
 
     async def transaction(self, transaction_id: int) -> tuple[Transaction, Session] | None:
         """Return a transaction and its session."""
-        return await self._run(charging.transaction, transaction_id)
+        return await self._read(charging.transaction, transaction_id)
 
     async def transaction_by_reference(
         self, station_id: str, reference: str
     ) -> tuple[Transaction, Session] | None:
         """Return the transaction that the station names so, and its session."""
-        return await self._run(charging.transaction_by_reference, station_id, reference)
+        return await self._read(charging.transaction_by_reference, station_id, reference)
 
     async def transactions_of(self, session_ids: Sequence[str]) -> dict[str, list[Transaction]]:
         """Return the transactions of each of the sessions, oldest first."""
-        return await self._run(charging.transactions_of, session_ids)
+        return await self._read(charging.transactions_of, session_ids)
 
     async def open_sessions(self) -> list[tuple[Session, Transaction | None]]:
         """Return the open sessions, oldest first, with the transaction that runs in each."""
-        return await self._run(charging.open_sessions)
+        return await self._read(charging.open_sessions)
 
     async def energy_registers(self) -> dict[EvseId, int]:
         """Return what each EVSE delivered, counted on from its first meter value.
 
         Unlike the station's own register it never falls, nor restarts with a new meter.
         """
-        return await self._run(charging.energy_registers)
+        return await self._read(charging.energy_registers)
 
     async def sessions(
         self,
@@ -215,7 +220,7 @@ class Ledger:
         limit: int | None = None,
     ) -> list[Session]:
         """Return the sessions that started from `start` until before `end`, newest first."""
-        return await self._run(
+        return await self._read(
             charging.list_sessions,
             user_id=user_id,
             station_id=station_id,
@@ -226,11 +231,11 @@ class Ledger:
 
     async def readings(self, session: Session) -> list[tuple[Reading, Decimal | None]]:
         """Return the readings of a session, oldest first, with the price then in force."""
-        return await self._run(charging.readings_of, session)
+        return await self._read(charging.readings_of, session)
 
     async def user_totals(self, since: datetime) -> dict[str, UserTotals]:
         """Return what each user charged in the sessions that started since then."""
-        return await self._run(charging.user_totals, since)
+        return await self._read(charging.user_totals, since)
 
     async def keep_orphan(
         self,
@@ -261,7 +266,7 @@ class Ledger:
 
     async def orphans(self) -> list[Orphan]:
         """Return the ends that were put aside, in the order in which they came."""
-        return await self._run(charging.list_orphans)
+        return await self._read(charging.list_orphans)
 
     # --- people -----------------------------------------------------------------------------------
 
@@ -278,11 +283,11 @@ class Ledger:
             reason=authorization.reason,
             user_id=authorization.user_id,
         )
-        await self._run(people.add_tap, seen)
+        await self._do(lambda connection: people.add_tap(connection, seen), durable=False)
 
     async def refusals(self, since: datetime | None = None, limit: int = 100) -> list[SeenToken]:
         """Return the taps that were not accepted, newest first."""
-        return await self._run(people.refusals, since, limit)
+        return await self._read(people.refusals, since, limit)
 
     async def remember_user(self, user_id: str, name: str) -> None:
         """Store the name of an active user."""
@@ -294,7 +299,7 @@ class Ledger:
 
     async def users(self) -> dict[str, LedgerUser]:
         """Return all users that were ever remembered, by id."""
-        return await self._run(people.list_users)
+        return await self._read(people.list_users)
 
     # --- prices -----------------------------------------------------------------------------------
 
@@ -304,7 +309,7 @@ class Ledger:
 
     async def price_at(self, at: datetime) -> Decimal | None:
         """Return the price per kWh at that time, `None` where it is not known."""
-        return await self._run(prices.price_at, at)
+        return await self._read(prices.price_at, at)
 
     # --- backup -----------------------------------------------------------------------------------
 

@@ -17,6 +17,11 @@ from .records import Orphan, SeenToken
 
 type Values = dict[str, Any]
 
+_NAMES = {
+    kind: tuple(field.name for field in fields(kind))
+    for kind in (Session, Transaction, SeenToken, Orphan, Reading)
+}
+
 PHASES = ("current_l1_a", "current_l2_a", "current_l3_a")
 
 
@@ -25,15 +30,15 @@ def evse_values(evse: EvseId) -> Values:
 
 
 def to_values(record: Session | Transaction | SeenToken | Orphan | Reading) -> Values:
-    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    values = {name: getattr(record, name) for name in _NAMES[type(record)]}
     if "evse" in values:
         values |= evse_values(values["evse"])
     return values
 
 
-def to_record[R: (Session, Transaction)](kind: type[R], row: RowMapping) -> R:
+def to_record[R: (Session, Transaction)](kind: type[R], row: RowMapping | Values) -> R:
     """Restore what belongs to one EVSE."""
-    values = dict(row)
+    values: Values = dict(row)
     return kind(evse=EvseId(values.pop("station_id"), values.pop("evse")), **values)
 
 
@@ -41,9 +46,12 @@ def reading_values(
     reading: Reading, evse: EvseId, transaction_id: int | None, price_per_kwh: Decimal | None
 ) -> Values:
     """Make a row of a reading; three unmeasured phases are stored like no measurement."""
-    values = to_values(reading) | evse_values(evse)
+    values = to_values(reading)
     values |= zip(PHASES, values.pop("current_a") or (None, None, None), strict=True)
-    return values | {"transaction_id": transaction_id, "price_per_kwh": price_per_kwh}
+    values |= evse_values(evse)
+    values["transaction_id"] = transaction_id
+    values["price_per_kwh"] = price_per_kwh
+    return values
 
 
 def to_reading(row: RowMapping) -> Reading:

@@ -36,6 +36,7 @@ REVISION = "0002"
 """The newest migration. A file that has it needs no migration tool to be loaded."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 
 class Time(TypeDecorator[datetime]):
@@ -49,7 +50,7 @@ class Time(TypeDecorator[datetime]):
             return None
         if value.utcoffset() is None:
             raise ValueError("a time in the ledger needs a time zone")
-        return (value - EPOCH) // timedelta(microseconds=1)
+        return (value - EPOCH) // MICROSECOND
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         return None if value is None else EPOCH + timedelta(microseconds=value)

@@ -109,13 +109,6 @@ async def test_an_opening_that_is_cancelled_leaves_nothing(path: Path) -> None:
     assert open_files(path.parent) == set()
 
 
-def test_a_database_that_is_not_open_does_nothing(path: Path) -> None:
-    never_opened = database.Database(path)
-    never_opened.close()
-    with pytest.raises(LedgerClosedError):
-        never_opened.run(lambda _: None)
-
-
 async def test_a_migrated_file_has_the_tables_of_the_schema(ledger: Ledger) -> None:
     def differences(connection: Connection) -> list[object]:
         return compare_metadata(MigrationContext.configure(connection), metadata)
@@ -293,7 +286,7 @@ from tests.unit.ledger.samples import *
 async def main():
     ledger = await Ledger.open(Path(sys.argv[1]), KEY)
     charging, transaction = await started(ledger)
-    await ledger.save(charging, transaction, [reading(1)])
+    await ledger.save(charging, transaction, [reading(1)], durable=False)
     print(transaction.id, flush=True)
     await asyncio.sleep(60)
 
@@ -301,7 +294,7 @@ asyncio.run(main())
 """
 
 
-async def test_what_was_answered_survives_a_kill(path: Path) -> None:
+async def test_what_returned_survives_a_kill_durable_or_not(path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", LAST_WORDS, path, cwd=ROOT, stdout=subprocess.PIPE
     )
@@ -316,6 +309,42 @@ async def test_what_was_answered_survives_a_kill(path: Path) -> None:
     assert transaction.id == transaction_id
     assert await ledger.find_transaction(EVSE, CARD, NOON, 1000) == transaction
     assert await ledger.readings(charging) == [(reading(1), None)]
+    await ledger.close()
+
+
+LEFT_OPEN = """
+import asyncio, sys, threading
+from pathlib import Path
+import tests.unit.conftest
+from custom_components.forecourt.ledger.database import Job
+from tests.unit.ledger.samples import *
+
+async def main():
+    ledger = await Ledger.open(Path(sys.argv[1]), KEY)
+    go_on = threading.Event()
+    late = asyncio.create_task(ledger._run(lambda connection: go_on.wait()))
+    await asyncio.sleep(0)
+    later = asyncio.create_task(started(ledger))
+    await asyncio.sleep(0)
+    return go_on, ledger
+
+go_on, ledger = asyncio.run(main())
+# The loop is closed now, and the thread has still something to tell it.
+go_on.set()
+done = threading.Event()
+ledger._worker._jobs.put(Job(lambda connection: done.set(), False, None))
+print(done.wait(30))
+"""
+
+
+async def test_who_ends_without_closing_does_not_hang(path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", LEFT_OPEN, path, cwd=ROOT, stdout=subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert (out, process.returncode) == (b"True\n", 0)
+    ledger = await Ledger.open(path, KEY)
+    assert len(await ledger.open_sessions()) == 1
     await ledger.close()
 
 
