@@ -168,7 +168,8 @@ def test_a_status_of_1_6_is_a_plug(version: Any) -> None:
         assert payload["connectorStatus"] == "Occupied"
         assert payload["timestamp"] == ""
         assert len(notes) == 2
-    for word in ("Melting", ["Available"], None):
+    wrong: tuple[Any, ...] = ("Melting", ["Available"], None)
+    for word in wrong:
         with pytest.raises(ViolationError):
             mended(version, "StatusNotification", status | {"connectorStatus": word})
 
