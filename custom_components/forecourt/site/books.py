@@ -80,6 +80,11 @@ class Books:
         self._price = (at, price_per_kwh)
         await self._ledger.price_changed(at, price_per_kwh)
 
+    @property
+    def price(self) -> Decimal | None:
+        """The price of a kilowatt-hour now, `None` while it is not known."""
+        return None if self._price is None else self._price[1]
+
     async def find(self, start: TransactionStart) -> Transaction | None:
         """Return the transaction of a start that was told before."""
         return await self._ledger.find_transaction(

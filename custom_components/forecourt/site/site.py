@@ -32,6 +32,7 @@ from .board import Board
 from .books import Books
 from .controller import Controller
 from .desk import Desk
+from .displays import Displays
 from .lists import Lists
 from .members import Members
 from .orders import Orders
@@ -84,6 +85,9 @@ class Site:
             self.board, self.desk, self.members, self.stations, lambda: self.settings
         )
         self.orders = Orders(self.board, self.reservations, self.stations, self.controller.wake)
+        self.displays = Displays(
+            self.board, self.stations, lambda: self.settings, lambda: self.books.price
+        )
         self.station_signal = Signal[str]()
         self.happened_signal = Signal[StationEvent]()
         self._clock = clock
@@ -119,6 +123,7 @@ class Site:
             _LOGGER.exception("The ledger does not take the end of lost transactions")
         self.reservations.look(now)
         self.lists.look(now)
+        self.displays.look(now)
         self.controller.step(now)
 
     async def close(self) -> None:
@@ -126,6 +131,7 @@ class Site:
         await self.orders.close()
         await self.reservations.close()
         await self.lists.close()
+        await self.displays.close()
         await self.controller.close()
 
     def set_members(self, users: Iterable[User], tokens: Iterable[TokenRecord]) -> None:
