@@ -1,9 +1,10 @@
 """Shows people at the outlet what they pay, where the station has a display for it."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 import logging
 
 from ..core.model.ids import EvseId
@@ -59,21 +60,19 @@ class Displays:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _serve(self, station: Station, now: datetime) -> None:
-        work = []
+        work: list[Callable[[], Awaitable[None]]] = []
         if supports(station, CanShowPrice) and (price := self._new_price(station, now)) is not None:
-            work.append(station.show_price(price, self._settings().currency))
+            work.append(partial(station.show_price, price, self._settings().currency))
         if supports(station, CanShowCost):
-            work += [
-                station.show_cost(transaction_id, cost)
-                for transaction_id, cost in self._new_costs(station, now)
-            ]
+            costs = self._new_costs(station, now)
+            work += [partial(station.show_cost, running, cost) for running, cost in costs]
         if not work:
             return
 
         async def show() -> None:
             for one in work:
                 try:
-                    await one
+                    await one()
                 except StationError as error:
                     _LOGGER.debug("Not shown: %s", error)
 
