@@ -150,7 +150,7 @@ class Desk:
                 self._members.tokens.get(start.token),
                 elsewhere=self._charging_with(start.token, but=start.evse, by=by),
             )
-        return keep_free(authorization, self._reservations.holding(start.evse))
+        return keep_free(authorization, self._reservations.holding(start.evse, start.at))
 
     def is_held(self, evse: EvseId) -> bool:
         """Return whether an outlet is held for somebody, who has to identify to charge."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 import logging
@@ -96,6 +96,7 @@ class Reservations:
         self._last_id = 0
         self._records: dict[int, _Record] = {}
         self._online: set[str] = set()
+        self._settling: set[str] = set()
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[None]] = set()
         self.settle_s = 5.0
@@ -296,7 +297,7 @@ class Reservations:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _active(self) -> Iterable[_Record]:
+    def _active(self) -> list[_Record]:
         return [record for record in self._records.values() if record.active]
 
     def _holder(self, user_id: str | None, token: Token | None) -> tuple[User, Token]:
@@ -374,7 +375,8 @@ class Reservations:
 
     def _settle(self, station_id: str, pause_s: float) -> None:
         """Bring a station in line in the background, if there is anything to tell it."""
-        if any(self._of(station_id)):
+        if station_id not in self._settling and self._of(station_id):
+            self._settling.add(station_id)
             task = asyncio.create_task(self._bring_in_line(station_id, pause_s))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -391,7 +393,10 @@ class Reservations:
         ]
 
     async def _bring_in_line(self, station_id: str, pause_s: float) -> None:
-        await asyncio.sleep(pause_s)
+        try:
+            await asyncio.sleep(pause_s)
+        finally:
+            self._settling.discard(station_id)
         async with self._turns[station_id]:
             for record in self._of(station_id):
                 if not record.active:
