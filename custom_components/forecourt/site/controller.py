@@ -9,7 +9,7 @@ import logging
 from ..core.access import autostart
 from ..core.access.autostart import Tries
 from ..core.control.follow import follows
-from ..core.control.limits import Outlet, decide
+from ..core.control.limits import MIN_CURRENT_A, Outlet, decide, room_a
 from ..core.model.evse import EvseState
 from ..core.model.ids import EvseId
 from ..core.model.session import SessionFlag
@@ -19,6 +19,7 @@ from ..stations.base import CanStart, CanStop, Failure, Station, StationError, s
 from .board import Board
 from .desk import Desk
 from .members import Members
+from .resumption import Resumption
 from .settings import SiteSettings
 from .signal import Signal
 
@@ -60,6 +61,7 @@ class Controller:
         self.refused = Signal[EvseId]()
         self.ignoring: set[EvseId] = set()
         self.ignored = Signal[EvseId]()
+        self.resumption = Resumption()
 
     def wake(self) -> None:
         """Let the loop look at once."""
@@ -106,6 +108,7 @@ class Controller:
         self._evicted.pop(evse, None)
         self.refusals.pop(evse, None)
         self.ignoring.discard(evse)
+        self.resumption.forget(evse)
 
     def _watch(self, now: datetime) -> None:
         """Take note of who does not follow its limit, and who does so again."""
@@ -142,6 +145,7 @@ class Controller:
             await self._apply(station, setpoint)
         for state in self._board.of(station.info.id):
             await self._autostart(station, state, now)
+            await self._resume(station, state, now)
             await self._evict(station, state, now)
 
     async def _apply(self, station: Station, setpoint: Setpoint) -> None:
@@ -194,6 +198,20 @@ class Controller:
             await station.start(state.evse, self._members.site_tag(None))
         except StationError as error:
             _LOGGER.warning("%s did not start by itself: %s", state.evse, error)
+
+    async def _resume(self, station: Station, state: EvseState, now: datetime) -> None:
+        """Start again what the station ended when it was told to let nothing flow."""
+        evse = state.evse
+        if evse not in self.resumption or not supports(station, CanStart):
+            return
+        room = room_a(self._outlets(), evse, self._settings().main_fuse_a, now)
+        if not self.resumption.due(state, room, MIN_CURRENT_A, now):
+            return
+        user_id = self.resumption.tried(evse, now)
+        try:
+            await station.start(evse, self._members.site_tag(user_id))
+        except StationError as error:
+            _LOGGER.warning("%s did not go on: %s", evse, error)
 
     async def _evict(self, station: Station, state: EvseState, now: datetime) -> None:
         """End a charge that nobody may have; its station was told so and goes on."""

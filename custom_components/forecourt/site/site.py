@@ -291,7 +291,11 @@ class Site:
         """Book an end."""
         async with self._locks[end.station_id]:
             flags = {SessionFlag.CLOCK_ESTIMATED} if end.clock_estimated else set()
+            ran = [state for state in self.board.of(end.station_id) if _runs(state, end)]
             is_news = await self.books.finish(end, flags)
+            for state in ran if is_news else ():
+                if self.controller.resumption.ended(state, end):
+                    _LOGGER.info("%s ended a charge that was paused; it goes on later", state.evse)
             for state in self.board.of(end.station_id):
                 # The end of a charge may come after the word that the outlet is free.
                 if state.plugged is False:
@@ -355,3 +359,9 @@ class Site:
         """Close the session of an EVSE, also if its station never told the end."""
         await self.books.abandon(evse, at)
         await self.books.unplug(evse, at)
+
+
+def _runs(state: EvseState, end: TransactionEnd) -> bool:
+    """Whether it is the charge of this outlet that ends."""
+    session = state.session
+    return session is not None and session.charging and session.transaction_id == end.transaction_id

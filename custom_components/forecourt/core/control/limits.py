@@ -111,6 +111,12 @@ def decide(outlets: Sequence[Outlet], main_fuse_a: int, now: datetime) -> dict[E
     return setpoints
 
 
+def room_a(outlets: Sequence[Outlet], evse: EvseId, main_fuse_a: int, now: datetime) -> int:
+    """Return what one EVSE could have per phase besides what all others may draw."""
+    others = (outlet for outlet in outlets if outlet.state.evse != evse)
+    return main_fuse_a - sum(_possible_a(outlet, now) for outlet in others)
+
+
 def _age(state: EvseState) -> tuple[datetime, EvseId]:
     assert state.session is not None  # noqa: S101 - only charging EVSEs are sorted
     return state.session.plugged_at or state.session.started_at, state.evse
