@@ -66,9 +66,7 @@ class CardReader:
     def choose(self, among: list[Outlet], token: Token, group: Token | None) -> Outlet | None:
         """Find the EVSE that a token is meant for: one with a waiting car, else a free one."""
         usable = [
-            one
-            for one in among
-            if one.usable and (one.plugged or self._reservations.admits(one, token, group))
+            one for one in among if one.usable and self._reservations.admits(one, token, group)
         ]
         waiting = [one for one in usable if one.plugged is not None]
         return next(iter(waiting or usable), None)

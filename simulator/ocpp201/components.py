@@ -63,7 +63,7 @@ def _communication(config: Config201) -> Iterator[Variable]:
     yield _list(ctrlr, "NetworkConfigurationPriority", "0", reboot=True)
     yield _list(ctrlr, "FileTransferProtocols", "HTTP,HTTPS", readonly=True)
     yield _number(ctrlr, "OfflineThreshold", "60", unit="s")
-    yield _flag(ctrlr, "QueueAllMessages", "false")
+    yield _flag(ctrlr, "QueueAllMessages", "false", readonly=True)
     yield _number(ctrlr, "ResetRetries", "1")
     yield _number(ctrlr, "RetryBackOffRandomRange", "1", unit="s")
     yield _number(ctrlr, "RetryBackOffRepeatTimes", "5")
@@ -173,7 +173,6 @@ def _smart_charging(config: Config201, live: Live) -> Iterator[Variable]:
     yield _list(ctrlr, "RateUnit", ",".join(config.rate_units), readonly=True, choices=("A", "W"))
     yield _number(ctrlr, "LimitChangeSignificance", "5")
     yield _flag(ctrlr, "NotifyChargingLimitWithSchedules", "false")
-    yield _flag(ctrlr, "ExternalControlSignalsEnabled", "true")
 
 
 def _monitoring(live: Live) -> Iterator[Variable]:

@@ -36,6 +36,8 @@ class Internals:
     """Applies limits and reports statuses after something has happened."""
     ready: Callable[[], bool]
     """Whether the server has accepted the station and is there."""
+    accepted: Callable[[], bool]
+    """Whether the server has accepted the station since it has power."""
     notify: Callable[[str, Payload], None]
     """Sends a message that belongs to no transaction, if the server is there to hear it."""
     resetting: bool = False
@@ -67,6 +69,8 @@ class Permit:
     trigger: str = "Authorized"
     """The triggerReason that tells of it."""
     remote_start_id: int | None = None
+    reservation_id: int | None = None
+    """The reservation that it has used."""
     profile: Installed | None = None
     until: float | None = None
     """When it is over without a car (EVConnectionTimeOut)."""

@@ -18,7 +18,7 @@ from ..plant import MIN_OFFER_A, Evse, PlugState
 from .events import Events, Queue
 from .internals import Internals, Permit, Rhythm, Transaction
 from .notices import notify_event
-from .profiles import Charge
+from .profiles import Charge, ProfileError
 from .readings import Readings
 from .reservations import Reservations
 from .snapshot import snapshot
@@ -105,8 +105,10 @@ class Outlet:
         """Whether somebody may be allowed to charge here."""
         free = [index for index in self.connectors if self.in_service(index)]
         healthy = all(one.error_code == "NoError" for one in self.connectors.values())
+        early = self._in.variables.flag("TxCtrlr.TxBeforeAcceptedEnabled", default=True)
         return (
             healthy
+            and (early or self._in.accepted())
             and not self._in.resetting
             and self.permit is None
             and (self.plugged in free if self.plugged is not None else bool(free))
@@ -195,7 +197,7 @@ class Outlet:
         """Let somebody charge: now if there is a car, else when there is (EVConnectionTimeOut)."""
         self._in.advance()
         self.permit = permit
-        reservation_id = self._reservations.use(self, permit.token, permit.group)
+        permit.reservation_id = self._reservations.use(self, permit.token, permit.group)
         if self.evse.car is None:
             patience = self._in.variables.number("TxCtrlr.EVConnectionTimeOut", 60)
             permit.until = self._in.clock.now() + patience
@@ -203,7 +205,7 @@ class Outlet:
         if running is not None:
             running.stopped_by = None
         self._energised_at = self._in.clock.plant()
-        self._happened(permit.trigger, reservation_id=reservation_id)
+        self._happened(permit.trigger)
         car = self.evse.car
         if self._in.config.pilot_toggle_on_start and car is not None and car.asleep:
             self.evse.toggle_pilot()
@@ -298,7 +300,7 @@ class Outlet:
         if self._reached() != self._points:
             self._happened("ChargingStateChanged")
         elif self.transaction is not None and self._state_is_news(self.transaction):
-            self._update("ChargingStateChanged")
+            self.tell("ChargingStateChanged")
         if self.transaction is not None:
             self._tick_samples(self.transaction, now)
 
@@ -313,22 +315,17 @@ class Outlet:
             return
         value = self.readings.take(names, context, running)
         if value[0] or trigger == "Trigger":
-            self._update(trigger, value=value)
+            self.tell(trigger, value=value)
 
-    def resumed(self) -> None:
-        """Tell that the transaction goes on after a reset (2.1)."""
-        if self.transaction is not None:
-            self._update("TxResumed")
+    def tell(self, trigger: str, *, token: Token | None = None, **more: Any) -> None:
+        """Tell of something in between (a triggerReason); nothing without a transaction.
 
-    def tariff_changed(self, tariff_id: str) -> None:
-        """Tell that another tariff holds from now on (2.1)."""
-        if self.transaction is not None:
-            self._update("TariffChanged", info={"tariffId": tariff_id})
-
-    def external_limit_changed(self) -> None:
-        """Tell that something outside has changed how fast it may charge (K12)."""
-        if self.transaction is not None:
-            self._update("ChargingRateChanged")
+        `more` is what else `Events.updated` takes.
+        """
+        running = self.transaction
+        if running is not None:
+            self._take_permit(running)
+            self.events.updated(running, trigger, **self._told(running, token), **more)
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -357,9 +354,7 @@ class Outlet:
                 points.add("EnergyTransfer")
         return points
 
-    def _happened(
-        self, trigger: str, *, token: Token | None = None, reservation_id: int | None = None
-    ) -> None:
+    def _happened(self, trigger: str, *, token: Token | None = None) -> None:
         """Draw the conclusion from a change: begin, tell, or end."""
         self.evse.energised = self.permit is not None and self.evse.car is not None
         before, self._points = self._points, self._reached()
@@ -368,20 +363,18 @@ class Outlet:
             starts = set(self._in.variables.names("TxCtrlr.TxStartPoint"))
             working = self.plugged is None or self.connectors[self.plugged].error_code == "NoError"
             if self._points - before and self._points & starts and self.evse.available and working:
-                self._begin(trigger, reservation_id)
+                self._begin(trigger)
             return
         stops = set(self._in.variables.names("TxCtrlr.TxStopPoint"))
-        if reservation_id is not None:
-            running.reservation_id = reservation_id
         left = running.reached - self._points
         running.reached |= self._points & stops
         nobody = self.evse.car is None and self.permit is None
         if left or nobody:
             self._end(trigger, token=token)
         else:
-            self._update(trigger, token=token)
+            self.tell(trigger, token=token)
 
-    def _begin(self, trigger: str, reservation_id: int | None) -> None:
+    def _begin(self, trigger: str) -> None:
         permit = self.permit
         now, register = self._in.time.now(), self.evse.register_wh
         transaction_id = f"{uuid.uuid4().hex}{self.number % 256:02x}"
@@ -397,17 +390,10 @@ class Outlet:
             register,
             Rhythm(wall),
             Rhythm(wall),
-            reservation_id=reservation_id,
         )
         running.reached = self._points & set(variables.names("TxCtrlr.TxStopPoint"))
         self._take_permit(running)
         self.events.started(running, trigger, **self._told(running, None))
-
-    def _update(self, trigger: str, *, token: Token | None = None, **more: Any) -> None:
-        running = self.transaction
-        if running is not None:
-            self._take_permit(running)
-            self.events.updated(running, trigger, **self._told(running, token), **more)
 
     def _end(self, trigger: str, *, token: Token | None = None, at: datetime | None = None) -> None:
         running = self.transaction
@@ -433,9 +419,14 @@ class Outlet:
         running.group = permit.group
         if permit.remote_start_id is not None:
             running.remote_start_id, permit.remote_start_id = permit.remote_start_id, None
+        if permit.reservation_id is not None:
+            running.reservation_id, permit.reservation_id = permit.reservation_id, None
         if permit.profile is not None:
             profile, permit.profile = permit.profile.bound(running.transaction_id), None
-            self._in.profiles.install(profile, self.charge)
+            try:
+                self._in.profiles.install(profile, self.charge)
+            except ProfileError as err:
+                self._in.books.note("profile_refused", why=str(err))
 
     def _told(self, running: Transaction, token: Token | None) -> dict[str, Any]:
         """Return what an event tells beside its reason: a token only when it is news."""

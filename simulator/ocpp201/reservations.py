@@ -54,7 +54,8 @@ class Reservations:
         if any(one.evse == outlet.number for one in self.all):
             return True
         anywhere = sum(1 for one in self.all if one.evse is None)
-        return 0 < anywhere >= sum(1 for one in self.outlets.values() if self._free(one))
+        left = [one for one in self.outlets.values() if self._open(one)]
+        return outlet in left and 0 < anywhere >= len(left)
 
     def admits(self, outlet: Outlet, token: Token, group: Token | None) -> bool:
         """Whether a token may use an EVSE, as far as reservations go."""
@@ -87,7 +88,6 @@ class Reservations:
         own = [one for one in mine if one.evse == outlet.number]
         return next(iter(own or [one for one in mine if one.evse is None]), None)
 
-    def _free(self, outlet: Outlet) -> bool:
+    def _open(self, outlet: Outlet) -> bool:
         """Whether a reservation for any EVSE could be used here."""
-        taken = any(one.evse == outlet.number for one in self.all)
-        return outlet.usable and outlet.evse.car is None and not outlet.transaction and not taken
+        return outlet.usable and all(one.evse != outlet.number for one in self.all)

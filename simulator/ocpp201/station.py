@@ -82,6 +82,7 @@ class Ocpp201Station:
             advance=self._advance,
             changed=self._changed,
             ready=lambda: self.ready,
+            accepted=lambda: self.registration == "Accepted",
             notify=self._notify,
         )
         self.events = Queue(self.internals)
@@ -291,7 +292,7 @@ class Ocpp201Station:
         significant = self.variables.number("SmartChargingCtrlr.LimitChangeSignificance")
         for number, one in self.outlets.items():
             if abs(one.evse.limit_a - before[number]) * 100 > significant * before[number]:
-                one.external_limit_changed()
+                one.tell("ChargingRateChanged")
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something that ends with the station."""
@@ -444,7 +445,7 @@ class Ocpp201Station:
     def _live(self) -> dict[str, Callable[[], str]]:
         """What the device model shows that is measured or counted rather than set."""
         live: dict[str, Callable[[], str]] = {
-            "AvailabilityState": lambda: "Available" if self.operative else "Unavailable",
+            "AvailabilityState": self._availability,
             "CertificateEntries": lambda: str(self.networks.store.count()),
             "DateTime": lambda: wire_time(self.time.now()),
             "DisplayMessages": lambda: str(len(self.commands.prices.messages)),
@@ -458,6 +459,12 @@ class Ocpp201Station:
         for number in range(1, self.config.evses + 1):
             live |= self._live_of(number)
         return live
+
+    def _availability(self) -> str:
+        serving = any(
+            one.in_service(index) for one in self.outlets.values() for index in one.connectors
+        )
+        return "Available" if self.operative and serving else "Unavailable"
 
     def _live_of(self, number: int) -> dict[str, Callable[[], str]]:
         def outlet() -> Outlet:

@@ -150,6 +150,6 @@ class Prices:
         self._drivers[payload["transactionId"]] = tariff
 
         async def tell() -> None:
-            outlet.tariff_changed(tariff["tariffId"])
+            outlet.tell("TariffChanged", info={"tariffId": tariff["tariffId"]})
 
         return {"status": "Accepted"}, tell

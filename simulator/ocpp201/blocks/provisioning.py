@@ -151,7 +151,7 @@ class Provisioning:
         if kind == "ImmediateAndResume":
             await station.reboot("RemoteReset", None)
             for one in station.outlets.values():
-                one.resumed()
+                one.tell("TxResumed")
             return
         if kind == "OnIdle":
             self._in.resetting = self._running() > 0

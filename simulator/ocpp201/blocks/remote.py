@@ -51,7 +51,9 @@ class RemoteControl:
                 profile = self._profile(outlet, payload["chargingProfile"])
             except ProfileError as err:
                 return refused(err.reason_code, why=str(err))
-        permit = Permit(token, group, "RemoteStart", payload["remoteStartId"], profile)
+        permit = Permit(
+            token, group, "RemoteStart", remote_start_id=payload["remoteStartId"], profile=profile
+        )
 
         async def carry_out() -> None:
             if self._in.variables.flag("AuthCtrlr.AuthorizeRemoteStart"):

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from simulator import Config201, ManualClock, Ocpp201Station
+from simulator import CARS, Car, Config201, ManualClock, Ocpp201Station
+from simulator.frames import LinkDownError
 
 from .csms import Csms
+from .server import ID
 from .station201 import ACCEPTED, REJECTED, Dial, csms, dial, token
 from .test_boot import boot
 
@@ -92,6 +94,9 @@ async def test_heartbeats_set_the_clock(csms: Csms, dial: Dial) -> None:
     csms.answers["Heartbeat"] = lambda _: {"currentTime": "soon"}
     await clock.advance(11)
     await station.wait_for(lambda s: s.books.violations_of("bad_time"))
+    csms.answers["Heartbeat"] = lambda _: [4, ID, "InternalError", "", {}]
+    await clock.advance(11)
+    await station.wait_for(lambda s: s.books.notes[-1]["event"] == "heartbeat_failed")
 
 
 @pytest.mark.parametrize(
@@ -215,3 +220,93 @@ async def test_impossible_variables() -> None:
     ):
         with pytest.raises(ValueError, match=name.rpartition(".")[2]):
             Ocpp201Station(Config201("X", variables={name: value}), "ws://127.0.0.1:1")
+
+
+async def test_nobody_charges_before_the_station_is_accepted(csms: Csms, dial: Dial) -> None:
+    csms.answers["BootNotification"] = boot("Pending", interval=3600)
+    variables = {"TxCtrlr.TxBeforeAcceptedEnabled": "false"}
+    station = await dial(ready=False, variables=variables, auth_enabled=False)
+    await station.wait_for(lambda s: s.registration == "Pending")
+    await station.plug(1, "family")
+    assert station.evse(1).transaction is None
+    assert await station.tap("04AA") == "ignored"
+
+
+async def test_a_boot_that_fails_is_tried_again(csms: Csms, dial: Dial) -> None:
+    left = [1]
+
+    def answer(_: object) -> Any:
+        if left:
+            left.pop()
+            return [4, ID, "InternalError", "", {}]
+        return boot()(_)
+
+    csms.answers["BootNotification"] = answer
+    csms.answers["StatusNotification"] = lambda _: [4, ID, "InternalError", "", {}]
+    station = await dial()
+    assert len(csms.calls("BootNotification")) == 2
+
+    def noted(event: str) -> bool:
+        return event in [line["event"] for line in station.books.notes]
+
+    await station.wait_for(lambda _: noted("boot_failed") and noted("notice_failed"))
+
+
+async def test_what_cannot_be_told_waits_or_is_noted(csms: Csms, dial: Dial) -> None:
+    station = await dial()
+    await station.fault("offline")
+    station.limit_externally(0, 10)
+    station.security.event("TamperDetectionActivated", "the lid")
+    assert [line["action"] for line in station.books.notes if line["event"] == "not_told"] == [
+        "NotifyChargingLimit"
+    ]
+    with pytest.raises(LinkDownError):
+        await station.send("Heartbeat", {})
+    await station.fault("online")
+    await station.wait_for(lambda _: csms.calls("SecurityEventNotification"))
+    assert csms.calls("SecurityEventNotification")[0]["techInfo"] == "the lid"
+    csms.answers["SecurityEventNotification"] = lambda _: [4, ID, "InternalError", "", {}]
+    station.security.event("MemoryExhaustion")
+    await station.wait_for(
+        lambda s: (
+            [line["action"] for line in s.books.notes if line["event"] == "not_told"]
+            == ["NotifyChargingLimit", "SecurityEventNotification"]
+        )
+    )
+
+
+async def test_a_message_that_was_under_way_is_told_again(csms: Csms, dial: Dial) -> None:
+    station = await dial()
+    await station.wait_for(lambda _: csms.connector_status() == "Available")
+    csms.answers["StatusNotification"] = lambda _: None
+    await station.plug(1, "family")
+    station.send_meter_values(station.evse(1), "Trigger")
+    await station.wait_for(lambda _: csms.connector_status() == "Occupied")
+    station.security.event("MemoryExhaustion")
+    await station.fault("drop")
+    del csms.answers["StatusNotification"]
+    await station.wait_for(lambda s: s.ready and len(csms.connector_statuses()) == 3)
+    assert csms.connector_statuses() == ["Available", "Occupied", "Occupied"]
+    assert [one.state for one in station.books.readings] == ["lost"]
+    await station.wait_for(lambda _: csms.calls("SecurityEventNotification"))
+
+
+async def test_impossible_waits_and_plugs(dial: Dial) -> None:
+    station = await dial()
+    with pytest.raises(TimeoutError, match="still waiting after 0"):
+        await station.wait_for(lambda _: False, 0)
+    with pytest.raises(ValueError, match="EVSE 1 has no connector 2"):
+        await station.plug(1, "family", connector=2)
+    car = Car(CARS["city"])
+    assert await station.plug(1, car) is car
+    await station.unplug()
+    assert (await station.plug(1, CARS["fast"])).model.name == "fast"
+
+
+async def test_a_counter_for_message_ids_and_a_boot_at_every_connection(
+    csms: Csms, dial: Dial
+) -> None:
+    station = await dial(message_ids="counter", boot_on_reconnect=True)
+    await station.fault("drop", reset=True)
+    await station.wait_for(lambda s: len(csms.calls("BootNotification")) == 2 and s.ready)
+    assert csms.ids.count("1") == 2

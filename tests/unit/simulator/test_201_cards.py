@@ -76,7 +76,7 @@ async def test_the_cache(csms: Csms, dial: Dial) -> None:
     clock = ManualClock()
     csms.now = clock.utc
     variables = {"AuthCtrlr.LocalPreAuthorize": "true", "AuthCacheCtrlr.LifeTime": "60"}
-    station = await dial(clock=clock, variables=variables)
+    station = await dial(clock=clock, tick_s=1.0, variables=variables)
 
     async def tap_twice() -> None:
         assert await station.tap(CARD) == "waiting"
@@ -268,3 +268,57 @@ async def test_customer_information(csms: Csms, dial: Dial) -> None:
     assert csms.calls("NotifyCustomerInformation")[1]["data"] == ""
     nobody = {"requestId": 6, "report": True, "clear": False}
     assert (await csms.call("CustomerInformation", nobody))["status"] == "Invalid"
+
+
+async def test_a_reservation_is_used_by_card_before_the_plug(csms: Csms, dial: Dial) -> None:
+    station = await dial(evses=2)
+    reservation = {"id": 8, "expiryDateTime": "2099-01-01T00:00:00Z", "idToken": token()}
+    assert await csms.call("ReserveNow", {**reservation, "groupIdToken": FAMILY}) == ACCEPTED
+    csms.tags["04BB"] = {"status": "Accepted", "groupIdToken": FAMILY}
+    await station.plug(1, "family")
+    assert await station.tap("04CC") == "started"
+    await station.plug(2, "family")
+    assert await station.tap("04DD") == "busy"  # the last one is kept
+    assert await station.tap("04BB") == "started"
+    await station.wait_for(lambda s: not len(s.outbox))
+    assert csms.events(running_id(station, 2))[0]["reservationId"] == 8
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [({"expiryDateTime": "soon"}, "InvalidValue"), ({"evseId": 1}, "NotEnabled")],
+)
+async def test_reservations_that_cannot_be(
+    csms: Csms, dial: Dial, change: dict[str, Any], reason: str
+) -> None:
+    enabled = str(reason != "NotEnabled").lower()
+    await dial(variables={"ReservationCtrlr.Enabled": enabled})
+    reservation = {"id": 8, "expiryDateTime": "2099-01-01T00:00:00Z", "idToken": token()}
+    answer = await csms.call("ReserveNow", {**reservation, **change})
+    assert answer["statusInfo"]["reasonCode"] == reason
+
+
+async def test_a_list_that_is_switched_off(csms: Csms, dial: Dial) -> None:
+    await dial(variables={"LocalAuthListCtrlr.Enabled": "false"})
+    answer = await csms.call("SendLocalList", {"versionNumber": 1, "updateType": "Full"})
+    assert answer["status"] == "Failed"
+    assert await csms.call("GetLocalListVersion", {}) == {"versionNumber": 0}
+
+
+async def test_a_list_has_its_limits(csms: Csms, dial: Dial) -> None:
+    station = await dial()
+    many = [{"idToken": token(str(n)), "idTokenInfo": {"status": "Accepted"}} for n in range(51)]
+
+    async def send(version: int, entries: list[Any]) -> str:
+        payload = {"versionNumber": version, "updateType": "Differential"}
+        payload["localAuthorizationList"] = entries
+        return str((await csms.call("SendLocalList", payload))["status"])
+
+    assert await send(1, many) == "Failed"
+    for part in range(1, 5):
+        entries = [{**one, "idToken": token(f"{part}-{n}")} for n, one in enumerate(many[:50])]
+        assert await send(part, entries) == "Accepted"
+    assert await send(5, many[:1]) == "Failed"
+    assert station.internals.local_auth.list_size == 200
+    listed = {"requestId": 4, "report": False, "clear": False, "idToken": token("1-1")}
+    assert await csms.call("CustomerInformation", listed) == ACCEPTED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from simulator import Car, ManualClock, Ocpp201Station
 
 from .csms import Csms
-from .station201 import CARD, EVERY_SECOND, Dial, charging, csms, dial, running_id, token
+from .station201 import CARD, EVERY_SECOND, Dial, charging, csms, dial, profile, running_id, token
 
 __all__ = ["csms", "dial"]
 
@@ -282,3 +283,34 @@ async def test_a_running_cost(csms: Csms, dial: Dial) -> None:
     csms.answers["TransactionEvent"] = lambda _: {"totalCost": 1.25}
     station = await charging(dial)
     assert station.state()["connectors"][0]["total_cost"] == 1.25
+
+
+async def test_values_that_are_switched_off(csms: Csms, dial: Dial) -> None:
+    station = await charging(dial, variables={"SampledDataCtrlr.Enabled": "false"})
+    await station.tap(CARD)
+    await station.wait_for(lambda s: not len(s.outbox))
+    assert not any("meterValue" in one for one in csms.events())
+    station.variables.set("AlignedDataCtrlr.Measurands", "")
+    trigger = {"requestedMessage": "MeterValues"}
+    await csms.call("TriggerMessage", trigger)
+    assert csms.calls("MeterValues") == []
+
+
+async def test_a_car_that_is_asleep_is_woken(csms: Csms, dial: Dial) -> None:
+    station = await dial(variables=NEVER)
+    car = await station.plug(1, "sleeper")
+    car.asleep = True
+    await station.tap(CARD)
+    assert not car.asleep
+
+
+async def test_a_remote_profile_that_does_not_fit_any_more(csms: Csms, dial: Dial) -> None:
+    station = await dial(variables=NEVER)
+    start = {"remoteStartId": 1, "idToken": token(), "chargingProfile": profile(limit=7)}
+    assert await csms.call("RequestStartTransaction", start) == {"status": "Accepted"}
+    await station.wait_for(lambda s: s.evse(1).permit)
+    station.profiles.abilities = replace(station.profiles.abilities, units=("W",))
+    await station.plug(1, "family")
+    assert running_id(station)
+    assert station.evse(1).evse.limit_a == 16
+    assert station.books.notes[-1]["event"] == "profile_refused"
