@@ -71,7 +71,7 @@ def test_who_does_not_obey_counts_as_measured() -> None:
     others = [charging(n, setpoint=order(n, 0)) for n in (2, 3)]
     rebel = disobedient(drawing(1, 15.2, setpoint=order(1, 6, since=NOON, before_a=16)))
     assert currents([rebel, *others], 32) == {
-        1: (16, LimitReason.MAIN_FUSE),
+        1: (11, LimitReason.MAIN_FUSE),
         2: (8, LimitReason.MAIN_FUSE),
         3: (8, LimitReason.MAIN_FUSE),
     }

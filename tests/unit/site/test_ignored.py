@@ -26,8 +26,10 @@ async def test_who_ignores_its_limit_is_reported_once_and_so_is_its_end(world: W
     assert world.site.board[OTHER].setpoint is not None
     assert world.site.board[OTHER].setpoint.current_a == 6
     # Told to draw less than it does, it draws less.
+    assert world.site.board[EVSE].setpoint is not None
+    assert world.site.board[EVSE].setpoint.current_a == 16
     world.wait(seconds=31)
-    await world.meter(1_200, one.transaction_id, current_a=(6.0, 6.0, 6.0))
+    await world.meter(1_200, one.transaction_id, current_a=(16.0, 16.0, 16.0))
     await world.turn()
     assert news == [EVSE, EVSE]
     assert not world.site.controller.ignoring

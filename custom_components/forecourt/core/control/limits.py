@@ -66,8 +66,8 @@ def decide(outlets: Sequence[Outlet], main_fuse_a: int, now: datetime) -> dict[E
     Shares are whole amperes, equal up to what each wants. Where there is less
     than the minimum for all, those that plugged in first are served. Whoever
     draws more than the share is lowered to it at once; whoever draws less gets
-    what the others, as they draw now, leave over. Whoever does not obey gets what the
-    others leave, and they get what it leaves.
+    what the others, as they draw now, leave over. The others share what is left
+    over by those who do not obey.
     """
     charging = sorted(
         (outlet for outlet in outlets if outlet.charging),
@@ -80,9 +80,11 @@ def decide(outlets: Sequence[Outlet], main_fuse_a: int, now: datetime) -> dict[E
     shares = _share(
         [current for current, _ in wanted[:obeying]], max(0, rest - sum(possible[obeying:]))
     )
-    # What is left for those who do as they please once all others have their share.
-    shares += [max(0, rest - sum(shares))] * (len(charging) - obeying)
-    shares = [min(share, want) for share, (want, _) in zip(shares, wanted, strict=True)]
+    # Who does as it pleases is told what it would have if it obeyed, and what is left at most:
+    # only so it can show that it does again.
+    fair = _share([current for current, _ in wanted], max(0, rest))
+    left = max(0, rest - sum(shares))
+    shares += [min(share, left) for share in fair[obeying:]]
     setpoints = {}
     for index, outlet in enumerate(charging):
         current = shares[index]

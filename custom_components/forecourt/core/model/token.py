@@ -29,7 +29,7 @@ class Token:
     """
 
     uid: str = field(repr=False)
-    kind: TokenKind = field(default=TokenKind.CARD, compare=False)
+    kind: TokenKind = field(default=TokenKind.CARD, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Normalise the value."""
