@@ -122,6 +122,7 @@ def test_an_end_has_a_reason(told: str | None, trigger: str, reason: str) -> Non
         (0, False, Moment(NOW)),
         (-90, False, Moment(NOW - timedelta(minutes=90), replayed=True)),
         (-90, True, Moment(NOW - timedelta(minutes=90), replayed=True)),
+        (0, True, Moment(NOW)),
         # The connection was up, but not for this: it says so.
         (-30, True, Moment(NOW - timedelta(minutes=30), replayed=True)),
         (-30, False, Moment(NOW, estimated=True)),

@@ -8,8 +8,9 @@ from ....core.model.reading import Reading
 from ....core.model.reservation import ReservationStatus
 from ....core.model.token import Authorization, AuthorizationStatus, Token, TokenKind
 from .. import measured
+from ..connection import CLOCK_SLACK
 from ..masking import masked
-from ..measured import REGISTER, Sample, moment, time_text
+from ..measured import MAX_SKEW, REGISTER, Sample, moment, time_text
 from ..schema import MAX_INTEGER, Payload
 from ..station import Moment
 from ..tokens import group_tag
@@ -90,7 +91,7 @@ def stop_reason(payload: Payload) -> str:
 
 
 def event_moment(payload: Payload, *, now: datetime, connected_at: datetime) -> Moment:
-    """Judge when a TransactionEvent happened; one that says "offline" is a replay."""
+    """Judge when a TransactionEvent happened."""
     return moment(
         payload["timestamp"], now=now, connected_at=_known_since(payload, now, connected_at)
     )
@@ -105,8 +106,14 @@ def event_readings(
 
 
 def _known_since(payload: Payload, now: datetime, connected_at: datetime) -> datetime:
-    """Return what is a replay if it happened before: an offline event is one in any case."""
-    return now if payload.get("offline") else connected_at
+    """Return what is a replay if it happened before.
+
+    Of an event that says "offline" the station knows better than the slack for its clock.
+    Some say so always: one of this moment is of this connection.
+    """
+    if not payload.get("offline"):
+        return connected_at
+    return max(connected_at + CLOCK_SLACK, now - MAX_SKEW)
 
 
 def readings_of(

@@ -21,6 +21,8 @@ from .outlets import Outlet
 TOLD_KEPT = 64
 ANSWERS_KEPT = 32
 JUDGED_KEPT = 32
+ROUNDING_WH = 10
+"""How much a register may rise while nobody charges: stations round samples."""
 SAME_TAP = timedelta(minutes=3)
 """How long a token that was judged need not be judged again; the site sees one tap then."""
 
@@ -64,7 +66,7 @@ class Told:
     @property
     def drew(self) -> bool:
         """Whether its registers show that energy flowed."""
-        return self._wh(self.last) > self._wh(self.first)
+        return self._wh(self.last) - self._wh(self.first) > ROUNDING_WH
 
     def take(self, payload: Payload, when: Moment, readings: tuple[Reading, ...]) -> None:
         """Take note of an event; the same one again changes nothing."""
