@@ -293,7 +293,7 @@ def add_orphan(connection: Connection, orphan: Orphan) -> bool:
         orphans.c.transaction_id.is_not_distinct_from(orphan.transaction_id),
         orphans.c.reference.is_not_distinct_from(orphan.reference),
         orphans.c.at == orphan.at,
-        orphans.c.meter_stop_wh == orphan.meter_stop_wh,
+        orphans.c.meter_stop_wh.is_not_distinct_from(orphan.meter_stop_wh),
     )
     if connection.execute(known).first() is not None:
         return False

@@ -244,7 +244,7 @@ class Ledger:
         transaction_id: int | None,
         reference: str | None = None,
         at: datetime,
-        meter_stop_wh: int,
+        meter_stop_wh: int | None,
         token: Token | None,
         reason: str | None,
     ) -> bool:

@@ -24,14 +24,15 @@ class SeenToken:
 class Orphan:
     """The end of a transaction that the ledger does not know, as the station told it.
 
-    It names the transaction by our id or, as `reference`, by its own.
+    It names the transaction by our id or, as `reference`, by its own;
+    `meter_stop_wh` is `None` where it did not tell its register.
     """
 
     station_id: str
     transaction_id: int | None = None
     reference: str | None = None
     at: datetime
-    meter_stop_wh: int
+    meter_stop_wh: int | None
     token_key: str | None = None
     token_last4: str | None = None
     reason: str | None = None

@@ -229,7 +229,7 @@ orphans = Table(
     # As the station told it, so it is no foreign key.
     Column("transaction_id", Integer),
     Column("at", Time, nullable=False),
-    Column("meter_stop_wh", Integer, nullable=False),
+    Column("meter_stop_wh", Integer),
     Column("token_key", Text),
     Column("token_last4", Text),
     Column("reason", Text),

@@ -28,7 +28,8 @@ class Books:
     """The open sessions, and the way of every event into the ledger.
 
     Callers serialise the events of one station. Every method returns when what
-    it books is on disk; memory changes only after that.
+    it books is stored, starts and ends safe from a loss of power; memory changes
+    only after that.
     """
 
     def __init__(self, ledger: Ledger, currency: str) -> None:
@@ -37,6 +38,7 @@ class Books:
         self._currency = currency
         self._sessions: dict[EvseId, Session] = {}
         self._transactions: dict[int, Transaction] = {}
+        self._ids: dict[tuple[str, str], int] = {}
         self._registers: dict[EvseId, int] = {}
         self._price: tuple[datetime, Decimal | None] | None = None
         self.changed = Signal[EvseId]()
@@ -48,7 +50,7 @@ class Books:
         for session, transaction in await self._ledger.open_sessions():
             self._sessions[session.evse] = session
             if transaction is not None:
-                self._transactions[transaction.id] = transaction
+                self._hold(transaction)
         self._registers = await self._ledger.energy_registers()
 
     def session(self, evse: EvseId) -> Session | None:
@@ -88,8 +90,21 @@ class Books:
     async def find(self, start: TransactionStart) -> Transaction | None:
         """Return the transaction of a start that was told before."""
         return await self._ledger.find_transaction(
-            start.evse, start.token, start.at, start.meter_start_wh
+            start.evse, start.token, start.at, start.meter_start_wh, reference=start.reference
         ) or self._same_start(start)
+
+    async def transaction_id(self, station_id: str, reference: str) -> int | None:
+        """Return the id of a transaction, running or ended, by its station's own name for it."""
+        known = self._ids.get((station_id, reference))
+        if known is not None:
+            return known
+        stored = await self._ledger.transaction_by_reference(station_id, reference)
+        return stored[0].id if stored else None
+
+    async def reference(self, transaction_id: int) -> str | None:
+        """Return the station's own name for a transaction, `None` if it has none."""
+        charge = await self._find(transaction_id)
+        return charge.transaction.reference if charge else None
 
     async def start(
         self,
@@ -125,10 +140,11 @@ class Books:
             token=start.token,
             at=start.at,
             meter_start_wh=start.meter_start_wh,
+            reference=start.reference,
             closing=closed,
         )
         session = replace(session, transaction_id=transaction.id)
-        self._transactions[transaction.id] = transaction
+        self._hold(transaction)
         self._registers.setdefault(evse, start.meter_start_wh)
         if closed is not None:
             self._keep(closed)
@@ -148,21 +164,13 @@ class Books:
         charge = await self._charge(evse, transaction_id)
         if charge is None:
             return None
-        await self._book_readings(charge, readings)
-        return charge.transaction.id if charge.transaction.open else None
-
-    async def _book_readings(self, before: Charge, readings: Sequence[Reading]) -> Charge:
-        charge = before
         prices = [await self._price_at(reading.at) for reading in readings]
-        if charge.transaction.open:
-            for reading, price in zip(readings, prices, strict=True):
-                if reading.register_wh is not None:
-                    charge = tracker.count(charge, reading.register_wh, reading.at, price)
-                if reading.clock_estimated:
-                    charge = _flagged(charge, SessionFlag.CLOCK_ESTIMATED)
-        await self._ledger.save(charge.session, charge.transaction, readings, prices)
-        self._settle(before, charge)
-        return charge
+        counted = _counted(charge, readings, prices)
+        await self._ledger.save(
+            counted.session, counted.transaction, readings, prices, durable=False
+        )
+        self._settle(charge, counted)
+        return charge.transaction.id if charge.transaction.open else None
 
     async def finish(self, end: TransactionEnd, flags: Iterable[SessionFlag]) -> bool:
         """Book the end of a transaction; return whether it is news.
@@ -170,16 +178,17 @@ class Books:
         An end that is told again changes nothing; one that no transaction of
         the station waits for is kept as an orphan.
         """
-        charge = await self._find(end.transaction_id)
+        charge = await self._find_ended(end)
         if charge is None or charge.transaction.evse.station_id != end.station_id:
             _LOGGER.warning(
                 "%s ended transaction %s, which is not one of its own; kept as an orphan",
                 end.station_id,
-                end.transaction_id,
+                end.reference or end.transaction_id,
             )
             return await self._ledger.keep_orphan(
                 station_id=end.station_id,
                 transaction_id=end.transaction_id,
+                reference=end.reference,
                 at=end.at,
                 meter_stop_wh=end.meter_stop_wh,
                 token=end.token,
@@ -187,11 +196,13 @@ class Books:
             )
         if charge.transaction.meter_stop_wh is not None:
             return False
-        charge = await self._book_readings(charge, end.readings)
+        prices = [await self._price_at(reading.at) for reading in end.readings]
+        counted = _counted(charge, end.readings, prices)
+        meter_stop_wh = end.meter_stop_wh
         finished = tracker.finish(
-            charge,
+            counted,
             at=end.at,
-            meter_stop_wh=end.meter_stop_wh,
+            meter_stop_wh=_newest_wh(counted) if meter_stop_wh is None else meter_stop_wh,
             reason=end.reason,
             price_per_kwh=await self._price_at(end.at),
             flags=flags,
@@ -202,7 +213,7 @@ class Books:
         )
         if end.reason == UNPLUGGED or is_past:
             finished = replace(finished, session=tracker.close(session, end.at))
-        await self._ledger.save(finished.session, finished.transaction)
+        await self._ledger.save(finished.session, finished.transaction, end.readings, prices)
         self._settle(charge, finished)
         return True
 
@@ -243,13 +254,21 @@ class Books:
         The time of reception differs each time, so token and register tell.
         """
         running = self._running(self._sessions.get(start.evse))
-        if not start.clock_estimated or running is None:
+        if not start.clock_estimated or start.reference is not None or running is None:
             return None
+        token_key = None if start.token is None else self._ledger.token_key(start.token)
         same = (
-            running.token_key == self._ledger.token_key(start.token)
+            running.reference is None
+            and running.token_key == token_key
             and running.meter_start_wh == start.meter_start_wh
         )
         return running if same else None
+
+    async def _find_ended(self, end: TransactionEnd) -> Charge | None:
+        transaction_id = end.transaction_id
+        if transaction_id is None and end.reference is not None:
+            transaction_id = await self.transaction_id(end.station_id, end.reference)
+        return None if transaction_id is None else await self._find(transaction_id)
 
     async def _find(self, transaction_id: int) -> Charge | None:
         transaction = self._transactions.get(transaction_id)
@@ -280,11 +299,20 @@ class Books:
         evse, transaction = after.session.evse, after.transaction
         added_wh = max(0, transaction.energy_wh - before.transaction.energy_wh)
         self._registers[evse] = self._registers.get(evse, transaction.meter_start_wh) + added_wh
+        self._hold(transaction)
+        self._keep(after.session)
+
+    def _hold(self, transaction: Transaction) -> None:
+        """Hold the transaction while it runs."""
+        reference = transaction.reference
         if transaction.open:
             self._transactions[transaction.id] = transaction
+            if reference is not None:
+                self._ids[transaction.evse.station_id, reference] = transaction.id
         else:
             self._transactions.pop(transaction.id, None)
-        self._keep(after.session)
+            if reference is not None:
+                self._ids.pop((transaction.evse.station_id, reference), None)
 
     def _keep(self, session: Session) -> None:
         """Hold the session while it is open, unless a newer one has the EVSE."""
@@ -297,6 +325,26 @@ class Books:
             del self._sessions[evse]
             self.session_event.send(SessionEvent(phase=SessionPhase.ENDED, session=session))
         self.changed.send(evse)
+
+
+def _counted(
+    charge: Charge, readings: Sequence[Reading], prices: Sequence[Decimal | None]
+) -> Charge:
+    """Return the charge after the readings; one that has ended is settled by its end only."""
+    if not charge.transaction.open:
+        return charge
+    for reading, price in zip(readings, prices, strict=True):
+        if reading.register_wh is not None:
+            charge = tracker.count(charge, reading.register_wh, reading.at, price)
+        if reading.clock_estimated:
+            charge = _flagged(charge, SessionFlag.CLOCK_ESTIMATED)
+    return charge
+
+
+def _newest_wh(charge: Charge) -> int:
+    """Return where the register stood at last, for a station that does not tell at the end."""
+    odd = charge.transaction.suspect_last_wh
+    return charge.transaction.last_wh if odd is None else odd
 
 
 def _flagged(charge: Charge, flag: SessionFlag) -> Charge:

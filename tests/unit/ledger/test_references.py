@@ -87,15 +87,16 @@ async def test_an_orphan_of_any_name_is_kept_once(ledger: Ledger) -> None:
         {"transaction_id": 7},
         {"transaction_id": 7, "reference": "tx-1"},
         {"transaction_id": None},
+        {"transaction_id": 7, "meter_stop_wh": None},
     ]
     more: dict[str, Any] = {"token": None, "reason": None}
     for name in names:
-        assert await ledger.keep_orphan(**end, **name, **more)
+        assert await ledger.keep_orphan(**end | name, **more)
     for name in names:
-        assert not await ledger.keep_orphan(**end, **name, **more)
+        assert not await ledger.keep_orphan(**end | name, **more)
     assert await ledger.keep_orphan(**end | {"station_id": "yard"}, **names[0], **more)
     assert await ledger.orphans() == [
-        *(Orphan(**end, **name) for name in names),
+        *(Orphan(**end | name) for name in names),
         Orphan(**end | {"station_id": "yard"}, reference="tx-1"),
     ]
 

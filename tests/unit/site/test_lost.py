@@ -196,7 +196,7 @@ async def test_a_full_disk_does_not_end_the_control(
     await world.free()
     world.wait(minutes=5)
 
-    async def full(*args: object) -> int:
+    async def full(*args: object, **more: object) -> int:
         raise LedgerError("database or disk is full")
 
     with monkeypatch.context() as patch:
@@ -218,7 +218,7 @@ async def test_what_the_disk_did_not_take_is_not_in_memory_either(
     transaction_id = (await world.start(ANNAS)).transaction_id
     before = world.state()
 
-    async def full(*args: object) -> int:
+    async def full(*args: object, **more: object) -> int:
         raise LedgerError("database or disk is full")
 
     world.wait(minutes=1)

@@ -176,14 +176,18 @@ class World:
         return await self.site.authorize(station_id, token, self.now)
 
     async def start(
-        self, token: Token, wh: int = 1_000, evse: EvseId = EVSE, **more: Any
+        self, token: Token | None, wh: int = 1_000, evse: EvseId = EVSE, **more: Any
     ) -> TransactionAnswer:
         return await self.site.transaction_started(
             TransactionStart(evse=evse, token=token, meter_start_wh=wh, **{"at": self.now} | more)
         )
 
     async def stop(
-        self, transaction_id: int, wh: int, station_id: str = "garage", **more: Any
+        self,
+        transaction_id: int | None,
+        wh: int | None,
+        station_id: str = "garage",
+        **more: Any,
     ) -> Authorization | None:
         return await self.site.transaction_ended(
             TransactionEnd(

@@ -42,5 +42,6 @@ def upgrade() -> None:
     with op.batch_alter_table("orphans") as orphans:
         orphans.drop_constraint("uq_orphans_station_id", type_="unique")
         orphans.alter_column("transaction_id", nullable=True)
+        orphans.alter_column("meter_stop_wh", nullable=True)
         orphans.add_column(sa.Column("reference", sa.Text()))
     op.create_index("ix_orphans_station_id", "orphans", ["station_id", "at"])
