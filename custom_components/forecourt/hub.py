@@ -36,6 +36,7 @@ from .const import (
 from .coordinator import StationCoordinator, UsageCoordinator
 from .core.control.limits import Limits
 from .core.model.ids import EvseId
+from .core.model.reservation import Reservation
 from .core.model.station import StationInfo
 from .core.model.token import Access, Token, User
 from .devices import forget_persons, register_site, register_user
@@ -117,10 +118,13 @@ class Hub:
         await self.site.load()
         await self.price.follow(self.entry.options)
         await self.sync_users()
+        if (held := self.memory.reservations) is not None:
+            self.site.reservations.restore(held)
         self._disconnect = [
             self.site.board.changed.connect(self._evse_changed),
             self.site.books.changed.connect(self._session_changed),
             self.site.station_signal.connect(self._station_changed),
+            self.site.reservations.changed.connect(self._remember_reservations),
         ]
         for subentry in self.entry.get_subentries_of_type(SUBENTRY_STATION):
             self.sync_station(subentry)
@@ -144,6 +148,9 @@ class Hub:
         if self._stop_serving is not None:
             self._stop_serving()
             self._stop_serving = None
+        if self._disconnect:
+            # What stations hold is no news to anybody, but must be known after a restart.
+            self._remember_reservations()
         for disconnect in self._disconnect:
             disconnect()
         self._disconnect.clear()
@@ -316,6 +323,10 @@ class Hub:
             self.entry.async_create_background_task(
                 self.hass, coordinator.load_last_sessions(), f"{DOMAIN} last sessions"
             )
+
+    @callback
+    def _remember_reservations(self, changed: Reservation | None = None) -> None:
+        self.memory.remember_reservations(self.site.reservations.snapshot())
 
     @callback
     def _station_changed(self, station_id: str) -> None:

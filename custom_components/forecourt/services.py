@@ -2,10 +2,10 @@
 
 from homeassistant.core import HomeAssistant, callback
 
-from .actions import sessions, tokens
+from .actions import ocpp, reservations, sessions, tokens
 from .const import DOMAIN
 
-ACTIONS = (*sessions.ACTIONS, *tokens.ACTIONS)
+ACTIONS = (*ocpp.ACTIONS, *reservations.ACTIONS, *sessions.ACTIONS, *tokens.ACTIONS)
 
 
 @callback

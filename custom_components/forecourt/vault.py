@@ -2,7 +2,7 @@
 
 Two stores, because their readers and their rhythm differ: the vault holds card
 numbers, password hashes and the key that hashes cards in the ledger; the memory
-holds limits and switches of EVSEs, and what was written to stations for good.
+holds limits and switches of EVSEs, reservations, and what stations taught us.
 """
 
 from datetime import datetime
@@ -48,6 +48,7 @@ class _StoredEvse(TypedDict):
 class _MemoryData(TypedDict):
     evses: dict[str, dict[str, _StoredEvse]]
     stations: dict[str, dict[str, Any]]
+    reservations: dict[str, Any] | None
 
 
 class Vault:
@@ -166,12 +167,12 @@ def _record(stored: _StoredToken) -> TokenRecord:
 
 
 class Memory:
-    """What users asked of EVSEs, and what stations keep for good; written with a delay."""
+    """What users asked of EVSEs, and what stations taught us; written with a delay."""
 
     def __init__(self, hass: HomeAssistant) -> None:
         """Use the store; `load` comes first."""
         self._store = Store[_MemoryData](hass, VERSION, f"{DOMAIN}.memory", atomic_writes=True)
-        self._data = _MemoryData(evses={}, stations={})
+        self._data = _MemoryData(evses={}, stations={}, reservations=None)
 
     async def load(self) -> None:
         """Read the store."""
@@ -180,7 +181,11 @@ class Memory:
             # Before 0.2 only the fallback was remembered.
             fallbacks = stored.get("fallbacks", {})
             before = {key: {"fallback_written": written} for key, written in fallbacks.items()}
-            self._data = _MemoryData(evses=stored["evses"], stations=stored.get("stations", before))
+            self._data = _MemoryData(
+                evses=stored["evses"],
+                stations=stored.get("stations", before),
+                reservations=stored.get("reservations"),
+            )
 
     async def save(self) -> None:
         """Write what is still waiting to be written."""
@@ -218,6 +223,17 @@ class Memory:
     def remember_station(self, station_id: str, learned: dict[str, Any]) -> None:
         """Keep what was learned of a station."""
         self._data["stations"][station_id] = learned
+        self._write()
+
+    @property
+    def reservations(self) -> dict[str, Any] | None:
+        """Return who held which outlet, `None` if nobody ever did."""
+        return self._data["reservations"]
+
+    @callback
+    def remember_reservations(self, reservations: dict[str, Any]) -> None:
+        """Keep who holds which outlet."""
+        self._data["reservations"] = reservations
         self._write()
 
     @callback

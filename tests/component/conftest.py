@@ -22,6 +22,7 @@ from syrupy.assertion import SnapshotAssertion
 from custom_components.forecourt.const import DOMAIN, station_unique_id, user_unique_id
 from custom_components.forecourt.core.model.token import Token
 from custom_components.forecourt.flows import connect
+from custom_components.forecourt.ledger.worker import Worker
 from custom_components.forecourt.vault import Vault
 from simulator import ManualClock, Ocpp16Station, StationConfig
 from simulator.ocpp16.commands import Commands
@@ -91,7 +92,7 @@ class Time:
         self._working: set[asyncio.Future[Any]] = set()
         loop = asyncio.get_running_loop()
         self._run_in_executor = loop.run_in_executor
-        loop.run_in_executor = self._watch  # type: ignore[method-assign]
+        loop.run_in_executor = self._watch_executor  # type: ignore[method-assign]
         self._freezer = freezer
         self.clock = ManualClock(speed=60, start=NOON)
 
@@ -110,8 +111,11 @@ class Time:
             if self._working:
                 await asyncio.wait(set(self._working))
 
-    def _watch(self, *work: Any) -> asyncio.Future[Any]:
-        future = self._run_in_executor(*work)
+    def _watch_executor(self, *work: Any) -> asyncio.Future[Any]:
+        return self.watch(self._run_in_executor(*work))
+
+    def watch(self, future: asyncio.Future[Any]) -> asyncio.Future[Any]:
+        """Take note of work that is done in another thread."""
         self._working.add(future)
         future.add_done_callback(self._working.discard)
         return future
@@ -126,9 +130,16 @@ class Time:
 
 
 @pytest.fixture
-async def passing_time(freezer: FrozenDateTimeFactory) -> Time:
+async def passing_time(freezer: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch) -> Time:
     """Stop the clocks."""
-    return Time(freezer)
+    time = Time(freezer)
+    do = Worker.do
+
+    async def watched(self: Worker, *work: Any, **options: Any) -> Any:
+        return await time.watch(asyncio.ensure_future(do(self, *work, **options)))
+
+    monkeypatch.setattr(Worker, "do", watched)
+    return time
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from homeassistant.core import Context, HomeAssistant
+from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import device_registry as dr, issue_registry as ir
 from homeassistant.util import dt as dt_util
@@ -15,6 +15,7 @@ import voluptuous as vol
 from custom_components.forecourt.const import DOMAIN
 from simulator import Ocpp16Station
 
+from .asking import FAMILY, call, device, login_of, refused
 from .conftest import (
     ANNA,
     BEN,
@@ -26,50 +27,7 @@ from .conftest import (
     Time,
     a_station,
     a_user,
-    devices_of_site,
 )
-
-FAMILY = [
-    a_station(),
-    a_user(ANNA, "Anna", person="person.anna", group="family"),
-    a_user(BEN, "Ben", person="person.ben"),
-    a_user("33333333-cccc", "Carla", group="family"),
-]
-
-
-def device(hass: HomeAssistant, name: str = "Outlet 1") -> str:
-    [found] = [d for d in devices_of_site(dr.async_get(hass)) if d.name == name]
-    return found.id
-
-
-async def call(
-    hass: HomeAssistant, action: str, *, login: MockUser | None = None, **data: Any
-) -> Any:
-    response = action in ("get_sessions", "enrol_token")
-    return await hass.services.async_call(
-        DOMAIN,
-        action,
-        data,
-        blocking=True,
-        context=Context(user_id=login.id if login else None),
-        return_response=response,
-    )
-
-
-def login_of(hass: HomeAssistant, person: str | None = None, *, admin: bool = False) -> MockUser:
-    """Return a login, that of a person if one is given."""
-    login = MockUser(is_owner=admin).add_to_hass(hass)
-    if person is not None:
-        hass.states.async_set(person, "home", {"user_id": login.id})
-    return login
-
-
-async def refused(hass: HomeAssistant, key: str, action: str, **data: Any) -> HomeAssistantError:
-    with pytest.raises(HomeAssistantError) as raised:
-        await call(hass, action, **data)
-    assert raised.value.translation_key == key
-    assert raised.value.translation_domain == DOMAIN
-    return raised.value
 
 
 @pytest.fixture
@@ -380,6 +338,12 @@ async def test_a_session_has_all_that_a_bill_needs(
         "unplugged": session["unplugged"],
         "currency": "EUR",
         "flags": [],
+        "transaction_id": 1,
+        # A station of OCPP 1.6 goes by ours.
+        "station_transaction_id": "1",
+        "id_token": "…A1B2",
+        "stop_reason": "EVDisconnected",
+        "stop_time": session["end"],
     }
     assert session["plugged"] <= session["start"] < session["end"] <= session["unplugged"]
 

@@ -117,7 +117,7 @@ async def test_a_card_that_is_taken_away_opens_nothing_though_the_disk_is_full(
     entry = await set_up_site()
     hub = entry.runtime_data
     with (
-        patch.object(hub.ledger._database, "run", side_effect=LedgerError("disk is full")),
+        patch.object(hub.ledger._worker, "do", side_effect=LedgerError("disk is full")),
         pytest.raises(LedgerError),
     ):
         await hub.withdraw(Token(CARD_OF_ANNA))
@@ -130,7 +130,7 @@ async def test_a_change_that_the_books_do_not_take_is_told(
     entry = await set_up_site()
     ledger = entry.runtime_data.ledger
     [anna] = [subentry for subentry in entry.subentries.values() if subentry.title == "Anna"]
-    with patch.object(ledger._database, "run", side_effect=LedgerError("disk is full")):
+    with patch.object(ledger._worker, "do", side_effect=LedgerError("disk is full")):
         hass.config_entries.async_remove_subentry(entry, anna.subentry_id)
         await hass.async_block_till_done()
     assert not entry.runtime_data.site.desk.judge(Token(CARD_OF_ANNA)).accepted
@@ -203,7 +203,7 @@ async def test_a_disk_that_takes_nothing_is_an_issue_until_it_does(
 ) -> None:
     entry = await set_up_site()
     hub, issues = entry.runtime_data, ir.async_get(hass)
-    full = patch.object(hub.ledger._database, "run", side_effect=LedgerError("disk is full"))
+    full = patch.object(hub.ledger._worker, "do", side_effect=LedgerError("disk is full"))
     with full, pytest.raises(LedgerError):
         await hub.ledger.remember_user(ANNA, "Anna")
     issue = issues.async_get_issue(DOMAIN, "ledger_not_writable")

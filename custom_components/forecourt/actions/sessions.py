@@ -8,7 +8,8 @@ import probatio as vol
 
 from ..const import MAX_STATION_CURRENT_A, MIN_CURRENT_A
 from ..core.access.authorize import may_stop
-from ..core.model.session import Session
+from ..core.model.session import Session, Transaction
+from ..core.model.token import Token
 from ..errors import explained, invalid
 from ..hub import Hub
 from .asking import ATTR_USER, DEVICE_SCHEMA, Action, caller_of, evse_meant, iso, the_hub, utc
@@ -24,6 +25,14 @@ ATTR_LIMIT = "limit"
 ATTR_START = "start"
 
 DEFAULT_LIMIT = 100
+
+OF_TRANSACTION = (
+    "transaction_id",
+    "station_transaction_id",
+    "id_token",
+    "stop_reason",
+    "stop_time",
+)
 
 
 async def _start_session(call: ServiceCall) -> None:
@@ -75,8 +84,37 @@ async def _get_sessions(call: ServiceCall) -> ServiceResponse:
             # The ledger knows stations only; what is of other outlets is left out below.
             limit=None if evse else limit,
         )
-    found = [session for session in sessions if evse in (None, session.evse)]
-    return {"sessions": [_told(hub, session) for session in found[:limit]]}
+        found = [session for session in sessions if evse in (None, session.evse)][:limit]
+        transactions = await hub.ledger.transactions_of([session.id for session in found])
+    cards = _cards(hub) if caller.admin else {}
+    return {
+        "sessions": [
+            {**_told(hub, session), **_last_told(transactions.get(session.id, []), cards)}
+            for session in found
+        ]
+    }
+
+
+def _cards(hub: Hub) -> dict[str | None, Token]:
+    """Return the enrolled cards by what the ledger has of them."""
+    return {hub.ledger.token_key(record.token): record.token for record in hub.vault.tokens}
+
+
+def _last_told(transactions: list[Transaction], cards: dict[str | None, Token]) -> JsonObjectType:
+    """Return what is known of the last transaction of a session, which often is the only one."""
+    if not transactions:
+        return dict.fromkeys(OF_TRANSACTION)
+    last = transactions[-1]
+    card = cards.get(last.token_key)
+    masked = f"…{last.token_last4}" if last.token_last4 else None
+    values = (
+        last.id,
+        last.reference or str(last.id),
+        masked if card is None else card.uid,
+        last.stop_reason,
+        iso(last.ended_at),
+    )
+    return dict(zip(OF_TRANSACTION, values, strict=True))
 
 
 def _told(hub: Hub, session: Session) -> JsonObjectType:
