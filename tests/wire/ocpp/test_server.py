@@ -101,15 +101,15 @@ async def test_a_client_that_offers_nothing_speaks_16(central: CentralSystem) ->
         assert (await peer.boot())["status"] == "Pending"
 
 
-async def test_16_is_chosen_from_an_offer(central: CentralSystem) -> None:
-    async with Peer(central, "CP1", protocols=("ocpp2.0.1", "ocpp1.6")) as peer:
+async def test_what_is_spoken_is_chosen_from_an_offer(central: CentralSystem) -> None:
+    async with Peer(central, "CP1", protocols=("ocpp2.0", "ocpp1.6", "ocpp2.1")) as peer:
         assert peer.ws.protocol == "ocpp1.6"
 
 
 async def test_a_client_that_offers_only_others_is_refused(central: CentralSystem) -> None:
-    error = await refused(central, "CP1", protocols=("ocpp2.0.1", "ocpp1.5"))
+    error = await refused(central, "CP1", protocols=("ocpp2.0", "ocpp1.5"))
     assert error.status == 400
-    assert last(central) == ("CP1", Cause.SUBPROTOCOL, "ocpp2.0.1,ocpp1.5")
+    assert last(central) == ("CP1", Cause.SUBPROTOCOL, "ocpp2.0,ocpp1.5")
 
 
 # Who it is
