@@ -120,7 +120,7 @@ async def test_every_knock_says_what_to_do(
         await knock_at(f"ws://127.0.0.1:{port}/OLD")
         for _ in range(2):
             await knock_at(f"ws://127.0.0.1:{port}/ocpp/v16/NEW")
-        await knock_at(f"ws://127.0.0.1:{port}/NEW", **{"Sec-WebSocket-Protocol": "ocpp2.0.1"})
+        await knock_at(f"ws://127.0.0.1:{port}/NEW", **{"Sec-WebSocket-Protocol": "ocpp2.0"})
         await knock_at(f"ws://127.0.0.1:{port}/SAFE")
         await knock_at(f"wss://127.0.0.1:{port}/NEW")
         await knock_at(f"ws://127.0.0.1:{port}/no%20`spaces`")
@@ -132,7 +132,7 @@ async def test_every_knock_says_what_to_do(
     for words in (
         f"`127.0.0.1`: dialled `/ocpp/v16/NEW`. The address in the wallbox must end in `:{port}/`",
         "(2 times)",
-        "`NEW` (127.0.0.1): offers only `ocpp2.0.1`",
+        "`NEW` (127.0.0.1): offers only `ocpp2.0`",
         "`SAFE` (127.0.0.1): sent no password",
         "`SAFE` (127.0.0.1): sent a wrong password",
         "`127.0.0.1`: speaks encrypted",
