@@ -9,7 +9,7 @@ import time
 
 from . import demo, hand, smoke
 from .home import HomeError
-from .wallbox import WallboxError
+from .wallbox import PROTOCOLS, WallboxError
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -30,6 +30,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--speed", type=float, default=10.0, help="how much faster the car charges (10)"
     )
+    parser.add_argument(
+        "--protocol",
+        choices=PROTOCOLS,
+        default=PROTOCOLS[0],
+        help=f"the OCPP that the station speaks ({PROTOCOLS[0]})",
+    )
     parser.add_argument("--no-browser", action="store_true", help="open none")
     hand.add_commands(parser.add_subparsers(dest="command", metavar="COMMAND"))
     return parser.parse_args(arguments)
@@ -44,9 +50,14 @@ def main() -> int:
         if options.command:
             return hand.run(options)
         if options.smoke:
-            return asyncio.run(smoke.main(options.seed, begun))
+            return asyncio.run(smoke.main(options.seed, options.protocol, begun))
         return asyncio.run(
-            demo.main(fresh=options.fresh, speed=options.speed, browser=not options.no_browser)
+            demo.main(
+                fresh=options.fresh,
+                speed=options.speed,
+                protocol=options.protocol,
+                browser=not options.no_browser,
+            )
         )
     except (HomeError, WallboxError) as error:
         print(f"script/demo: {error}", file=sys.stderr)

@@ -13,8 +13,8 @@ import sqlite3
 from typing import Any
 
 type Row = dict[str, Any]
-type Charge = tuple[str, int]
-"""A transaction: its station and the id that the ledger gave it."""
+type Charge = tuple[str, int | str]
+"""A transaction: its station and the id that both know it by; since OCPP 2.0.1 its station's."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -84,7 +84,7 @@ def _compare_sessions(books: Mapping[str, Row], ledger: Ledger, result: Comparis
                 truth[station, entry["transaction_id"]] = energy
     charges: dict[str, list[Charge]] = defaultdict(list)
     for row in ledger.transactions:
-        charges[row["session_id"]].append((row["station_id"], row["id"]))
+        charges[row["session_id"]].append((row["station_id"], row["reference"] or row["id"]))
     for session in ledger.sessions:
         booked = session["energy_wh"]
         energy = sum(truth.pop(charge, 0) for charge in charges[session["id"]])
@@ -99,8 +99,9 @@ def _compare_sessions(books: Mapping[str, Row], ledger: Ledger, result: Comparis
 def _compare_readings(station: str, pages: Row, ledger: Ledger, result: Comparison) -> None:
     ids = {entry["number"]: entry["transaction_id"] for entry in pages["transactions"]}
     before = {entry["number"]: entry["meter_start_wh"] for entry in pages["transactions"]}
+    names = {row["id"]: row["reference"] or row["id"] for row in ledger.transactions}
     booked = {
-        (row["transaction_id"], row["at"] // 1000, row["context"]): row["register_wh"]
+        (names.get(row["transaction_id"]), row["at"] // 1000, row["context"]): row["register_wh"]
         for row in ledger.readings
         if row["station_id"] == station
     }

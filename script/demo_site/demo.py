@@ -22,14 +22,14 @@ CARD = "04A1B2C3D4"
 INTERRUPTED = 130
 
 
-async def main(*, fresh: bool, speed: float, browser: bool) -> int:
+async def main(*, fresh: bool, speed: float, protocol: str, browser: bool) -> int:
     """Run a demo and return the exit code."""
     http_port, ocpp_port = claim_port(HTTP_PORT), claim_port(OCPP_PORT)
     async with AsyncExitStack() as stack:
         place = stack.enter_context(Place.claim("fresh" if fresh else "demo"))
         home = Home(place.folder, http_port)
         wallbox = Wallbox(
-            *(place.folder, STATION, ocpp_port, "--speed", str(speed)),
+            *(place.folder, STATION, ocpp_port, "--protocol", protocol, "--speed", str(speed)),
             *("--vendor", "Forecourt", "--model", "Demo wallbox"),
         )
         stop = _stop_at_ctrl_c(home.process, wallbox.process)

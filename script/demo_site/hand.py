@@ -98,7 +98,7 @@ def describe(state: dict[str, Any]) -> str:
     link = "connected" if state["online"] else f"not connected ({state['last_error'] or 'offline'})"
     parts = [f"{state['station']}: {link}"]
     for outlet in state["connectors"]:
-        parts.append(outlet["status"])
+        parts.append(outlet.get("charging_state") or outlet["status"])
         if outlet["car"]:
             parts.append(f"{outlet['car']} at {outlet['soc']:.0%}")
             parts.append(f"{outlet['power_w'] / 1000:.1f} kW")

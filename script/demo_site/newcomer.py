@@ -172,4 +172,4 @@ async def set_up_and_charge(api: Api, wallbox: Wallbox, card: str) -> None:
     await wallbox.plug()
     if (led_to := await wallbox.tap(card)) != "started":
         raise DialogError(f"the card of Anna led to {led_to}, not to a charge")
-    await wallbox.wait_for(status="Charging")
+    await wallbox.charges()

@@ -96,12 +96,12 @@ class Result:
         return json.dumps({name: getattr(self, name) for name in MEASURED})
 
 
-async def main(seed: int, begun: float) -> int:
+async def main(seed: int, protocol: str, begun: float) -> int:
     """Do the run, print what was measured as the last line, and return the exit code."""
     result = Result(seed)
     try:
         with Place.claim("smoke") as place:
-            await SmokeRun(Plan.of(seed), result, place.folder).run(begun)
+            await SmokeRun(Plan.of(seed), result, place.folder, protocol).run(begun)
     except Exception as error:  # noqa: BLE001 - whatever it was, the run has failed
         result.failures.append(f"{type(error).__name__}: {error}")
         traceback.print_exc()
@@ -114,14 +114,15 @@ async def main(seed: int, begun: float) -> int:
 class SmokeRun:
     """One run: a house, a station, and what happens between them."""
 
-    def __init__(self, plan: Plan, result: Result, folder: Path) -> None:
-        """Prepare a run in an empty folder."""
+    def __init__(self, plan: Plan, result: Result, folder: Path, protocol: str) -> None:
+        """Prepare a run in an empty folder, with a station that speaks this version of OCPP."""
+        self.protocol = protocol
         self.plan = plan
         self.result = result
         self.home = Home(folder, claim_port(HTTP_PORT), "Smoke run")
         self.wallbox = Wallbox(
             *(folder, plan.station, claim_port(OCPP_PORT)),
-            *("--speed", str(SPEED), "--seed", str(result.seed)),
+            *("--protocol", protocol, "--speed", str(SPEED), "--seed", str(result.seed)),
         )
 
     async def run(self, begun: float) -> None:
@@ -166,7 +167,7 @@ class SmokeRun:
         await wallbox.plug(plan.car, soc=plan.soc)
         tapped = await wallbox.tap(plan.card)
         result.check(tapped == "started", f"the card of {USER} led to {tapped}, not to a charge")
-        await wallbox.wait_for(status="Charging")
+        await wallbox.charges()
         await until(lambda: _open_session(api), "the session of the charge")
         _say("The car charges")
 
@@ -231,7 +232,8 @@ class SmokeRun:
         sessions, charges = len(ledger.sessions), len(books["transactions"])
         check(sessions == charges == 1, f"{charges} charges became {sessions} sessions")
         stations = self.result.stations
-        check(stations == [{"protocol": "ocpp1.6", "evses": 1}], f"wrong stations: {stations}")
+        expected = [{"protocol": f"ocpp{self.protocol}", "evses": 1}]
+        check(stations == expected, f"wrong stations: {stations}")
         check(len(self.result.sessions) == 1, f"told are {len(self.result.sessions)} sessions")
         for session in self.result.sessions:
             right = {

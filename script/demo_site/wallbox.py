@@ -13,6 +13,9 @@ from .process import ROOT, Process
 
 START_S = 30
 
+PROTOCOLS = ("1.6", "2.0.1", "2.1")
+"""The versions of OCPP that the simulator speaks."""
+
 
 class WallboxError(Exception):
     """The simulator did not start; the text has the end of its log."""
@@ -75,6 +78,14 @@ class Wallbox:
         """Return what the station has written down."""
         books: dict[str, Any] = (await self._do(lambda control: control.books()))[self.identity]
         return books
+
+    async def charges(self) -> None:
+        """Wait until the car charges; OCPP 1.6 has a status for that, the others a state."""
+        outlet = (await self.state())["connectors"][0]
+        if "charging_state" in outlet:
+            await self.wait_for(charging_state="Charging")
+        else:
+            await self.wait_for(status="Charging")
 
     async def wait_for(self, seconds: float = 20.0, **wanted: Any) -> None:
         """Wait until fields of the station or its connector have these values."""

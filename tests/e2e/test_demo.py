@@ -68,15 +68,16 @@ async def test_a_charge_to_look_at_until_ctrl_c(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(120)
-async def test_smoke() -> None:
-    code, out, err = await run("--smoke", "--seed", "7")
+@pytest.mark.parametrize("protocol", ["1.6", "2.0.1"])
+async def test_smoke(protocol: str) -> None:
+    code, out, err = await run("--smoke", "--seed", "7", "--protocol", protocol)
     assert code == 0, err
     measured = json.loads(out.splitlines()[-1])
     assert measured["seed"] == 7
     assert measured["survived_kill"] is True
     assert measured["energy_error_wh"] == 0
     assert measured["refused_tokens"] == 1
-    assert measured["stations"] == [{"protocol": "ocpp1.6", "evses": 1}]
+    assert measured["stations"] == [{"protocol": f"ocpp{protocol}", "evses": 1}]
     (session,) = measured["sessions"]
     assert (session["user"], session["status"], session["currency"]) == ("Anna", "closed", "EUR")
     assert session["energy_wh"] > 0

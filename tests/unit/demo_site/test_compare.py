@@ -56,7 +56,7 @@ def books() -> dict[str, Any]:
 def ledger() -> Ledger:
     return Ledger(
         sessions=[{"id": "s", "station_id": STATION, "energy_wh": 310}],
-        transactions=[{"id": 7, "station_id": STATION, "session_id": "s"}],
+        transactions=[{"id": 7, "station_id": STATION, "session_id": "s", "reference": None}],
         readings=[
             {
                 "station_id": STATION,
@@ -141,7 +141,9 @@ def test_errors_do_not_cancel_out(books: dict[str, Any], ledger: Ledger) -> None
     second["transactions"][0]["transaction_id"] = 8
     second["readings"] = []
     books["SIM-2"] = second
-    ledger.transactions.append({"id": 8, "station_id": "SIM-2", "session_id": "t"})
+    ledger.transactions.append(
+        {"id": 8, "station_id": "SIM-2", "session_id": "t", "reference": None}
+    )
     ledger.sessions.append({"id": "t", "station_id": "SIM-2", "energy_wh": 300})
     ledger.sessions[0]["energy_wh"] = 320
     assert compare(books, ledger).energy_error_wh == 20
@@ -164,7 +166,9 @@ def test_a_transaction_that_still_runs_counts_up_to_its_last_reading(
 def test_two_transactions_of_one_session_add_up(books: dict[str, Any], ledger: Ledger) -> None:
     second = {"number": 2, "transaction_id": 8, "meter_start_wh": 1310, "meter_stop_wh": 1400}
     books[STATION]["transactions"].append(second)
-    ledger.transactions.append({"id": 8, "station_id": STATION, "session_id": "s"})
+    ledger.transactions.append(
+        {"id": 8, "station_id": STATION, "session_id": "s", "reference": None}
+    )
     ledger.sessions[0]["energy_wh"] = 400
     assert compare(books, ledger).energy_error_wh == 0
 

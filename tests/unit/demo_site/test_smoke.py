@@ -38,7 +38,7 @@ def run(tmp_path: Path) -> SmokeRun:
             }
         ],
     )
-    return SmokeRun(Plan.of(1), result, tmp_path)
+    return SmokeRun(Plan.of(1), result, tmp_path, "1.6")
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def ledger() -> Ledger:
     station = Plan.of(1).station
     return Ledger(
         sessions=[{"id": "s", "station_id": station, "energy_wh": 1000}],
-        transactions=[{"id": 1, "station_id": station, "session_id": "s"}],
+        transactions=[{"id": 1, "station_id": station, "session_id": "s", "reference": None}],
         readings=[],
         taps=[{"reason": "enrolling"}, {"reason": "known_user"}, {"reason": "unknown_token"}],
         integrity="ok",
@@ -145,7 +145,7 @@ async def test_a_run_that_breaks_off_tells_what_it_knows(
         raise OSError("no power")
 
     monkeypatch.setattr(SmokeRun, "run", run)
-    assert await main(7, 0.0) == 1
+    assert await main(7, "1.6", 0.0) == 1
     out, err = capsys.readouterr()
     assert "FAILED: OSError: no power" in err
     measured = json.loads(out.splitlines()[-1])
