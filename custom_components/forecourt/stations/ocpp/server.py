@@ -185,6 +185,8 @@ class CentralSystem:
         if connection := self._connections.get(identity):
             await connection.link.close(WSCloseCode.GOING_AWAY, "station was removed")
             await connection.finished.wait()
+        if station:
+            await station.forwarder.close()
 
     def _introduced(self, info: StationInfo) -> None:
         if info.id in self.pending:
@@ -237,6 +239,7 @@ class CentralSystem:
         )
         if self._serving:
             await asyncio.wait(self._serving)
+        await asyncio.gather(*(station.forwarder.close() for station in self._stations.values()))
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._ports.close()
 

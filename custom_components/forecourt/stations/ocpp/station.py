@@ -35,6 +35,7 @@ from ..base import (
     StationError,
 )
 from .composite import AskAmount, Composite, InForce
+from .forward import Forwarder, ForwardTarget, Pace
 from .frames import Counters, FrameLog
 from .limits import Limit, Limiter
 from .local_list import ListLimits, TokenList
@@ -150,7 +151,8 @@ class OcppStation:
         self.logger = logger
         self._line: Line | None = None
         self._settled = asyncio.Event()
-        self._observers: list[Observer] = []
+        self.forwarder = Forwarder(info.id, logger)
+        self._observers: list[Observer] = [self.forwarder.observed]
         self._memories: dict[type, Any] = {}
 
     @property
@@ -258,6 +260,10 @@ class OcppStation:
             raise StationError(self._info.id, Failure.NOT_SUPPORTED)
         await line.show_price(price_per_kwh, currency)
 
+    def forward_to(self, target: ForwardTarget | None, pace: Pace | None = None) -> None:
+        """Relay what it reports to a second central system from now on, or to none."""
+        self.forwarder.forward_to(target, pace)
+
     async def release(self) -> None:
         """Take back what was written for good, if possible, because the station goes elsewhere."""
         if self._line is not None:
@@ -276,6 +282,7 @@ class OcppStation:
         self._settled.clear()
         self.token_list.reconnected()
         self._info = replace(self._info, address=address, protocol=protocol)
+        self.forwarder.online(protocol)
         self.logger.info("Station %s connected from %s", self._info.id, address)
         self._changed()
 
@@ -284,6 +291,7 @@ class OcppStation:
         if self._line is line:
             self._line = None
             self._settled.set()
+            self.forwarder.offline()
             self.logger.info("Station %s went away: %s", self._info.id, why)
             self._changed()
 
