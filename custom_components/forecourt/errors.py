@@ -14,7 +14,6 @@ from .site.reservations import (
     ReservationOverError,
     ReservationTimeError,
     ReservedError,
-    UnknownHolderError,
 )
 from .stations.base import Failure, StationError
 
@@ -33,7 +32,6 @@ _INVALID: Mapping[type[Exception], str] = {
     ReservationOverError: "reservation_over",
     ReservationTimeError: "reservation_in_past",
     ReservedError: "already_reserved",
-    UnknownHolderError: "holder_unknown",
 }
 
 

@@ -26,7 +26,7 @@ def device(hass: HomeAssistant, name: str = "Outlet 1") -> str:
 
 
 async def call(
-    hass: HomeAssistant, action: str, *, login: MockUser | None = None, **data: Any
+    hass: HomeAssistant, action: str, /, *, login: MockUser | None = None, **data: Any
 ) -> Any:
     return await hass.services.async_call(
         DOMAIN,
@@ -47,7 +47,7 @@ def login_of(hass: HomeAssistant, person: str | None = None, *, admin: bool = Fa
     return login
 
 
-async def refused(hass: HomeAssistant, key: str, action: str, **data: Any) -> HomeAssistantError:
+async def refused(hass: HomeAssistant, key: str, action: str, /, **data: Any) -> HomeAssistantError:
     with pytest.raises(HomeAssistantError) as raised:
         await call(hass, action, **data)
     assert raised.value.translation_key == key

@@ -26,6 +26,7 @@ from custom_components.forecourt.ledger.worker import Worker
 from custom_components.forecourt.vault import Vault
 from simulator import ManualClock, Ocpp16Station, StationConfig
 from simulator.ocpp16.commands import Commands
+from simulator.ocpp16.settings import _Key
 
 from .dialogs import Desk
 
@@ -103,6 +104,12 @@ class Time:
             await self.clock.advance(STEP_S)
             await self.settle()
 
+    async def during[R](self, work: Coroutine[Any, Any, R], limit_s: float = 60) -> R:
+        """Let time pass while something is done, and return what came of it."""
+        task = asyncio.ensure_future(work)
+        await self.until(task.done, limit_s)
+        return await task
+
     async def settle(self) -> None:
         """Let sockets and the disk finish, however slow this machine is."""
         for _ in range(4):
@@ -176,6 +183,12 @@ async def wallbox(
     async with dial_in() as station:
         await passing_time.until(lambda: station.ready)
         yield station
+
+
+def plant(station: Ocpp16Station, **secrets: str) -> None:
+    """Give a station settings that hold secrets and can be read, as some of them have."""
+    for name, value in secrets.items():
+        station.settings._keys[name] = _Key(value, str.isprintable)
 
 
 def devices_of_site(registry: dr.DeviceRegistry) -> list[dr.AnyDeviceEntry]:

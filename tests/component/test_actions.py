@@ -13,6 +13,7 @@ from pytest_homeassistant_custom_component.common import MockUser
 import voluptuous as vol
 
 from custom_components.forecourt.const import DOMAIN
+from custom_components.forecourt.core.model.token import Token
 from simulator import Ocpp16Station
 
 from .asking import FAMILY, call, device, login_of, refused
@@ -346,6 +347,28 @@ async def test_a_session_has_all_that_a_bill_needs(
         "stop_time": session["end"],
     }
     assert session["plugged"] <= session["start"] < session["end"] <= session["unplugged"]
+
+
+async def test_a_card_number_is_told_to_administrators_only(
+    hass: HomeAssistant, wallbox: Ocpp16Station, passing_time: Time
+) -> None:
+    await charge(wallbox, passing_time, CARD_OF_ANNA)
+    await plug_in(wallbox, passing_time)
+    await call(hass, "start_session", device_id=device(hass), user="Anna")
+    await passing_time.until(lambda: wallbox.connector(1).transaction)
+    await passing_time.passes(1)
+
+    async def cards(login: MockUser | None = None) -> list[str | None]:
+        answer = await call(hass, "get_sessions", login=login)
+        return [session["id_token"] for session in answer["sessions"]]
+
+    # What the site started itself has none that anybody could show.
+    assert await cards(login_of(hass, admin=True)) == [None, CARD_OF_ANNA]
+    assert await cards() == [None, "…A1B2"]
+    assert await cards(login_of(hass, "person.anna")) == [None, "…A1B2"]
+    [entry] = hass.config_entries.async_entries(DOMAIN)
+    await entry.runtime_data.withdraw(Token(CARD_OF_ANNA))
+    assert await cards(login_of(hass, admin=True)) == [None, "…A1B2"]
 
 
 async def test_sessions_of_one_outlet_of_two(
