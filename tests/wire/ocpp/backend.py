@@ -1,4 +1,4 @@
-"""A second central system that does what a test tells it."""
+"""A second central system that does what a test tells it, and what a station reports to it."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,9 +8,10 @@ from typing import Any, Self
 
 from aiohttp import WSMsgType, web
 
-from custom_components.forecourt.stations.ocpp.forward import ForwardTarget, Pace
+from custom_components.forecourt.stations.ocpp import OcppStation
+from custom_components.forecourt.stations.ocpp.forward import ForwardTarget, Pace, State
 
-from .peer import Payload
+from .peer import Payload, Peer, stamp
 
 QUICK_PACE = Pace(
     call_s=0.5,
@@ -193,3 +194,29 @@ class Backend:
         transport = socket._req.transport if socket._req is not None else None
         if transport is not None:
             transport.abort()
+
+
+def state(station: OcppStation) -> State:
+    state = station.forwarder.state()
+    assert state is not None
+    return state
+
+
+async def meter(peer: Peer, value: int, transaction_id: int | None = None) -> None:
+    payload: Payload = {
+        "connectorId": 1,
+        "meterValue": [{"timestamp": stamp(), "sampledValue": [{"value": str(value)}]}],
+    }
+    if transaction_id is not None:
+        payload["transactionId"] = transaction_id
+    assert (await peer.call("MeterValues", payload))[0] == 3
+
+
+async def status(peer: Peer, word: str, connector: int = 1) -> None:
+    payload = {"connectorId": connector, "errorCode": "NoError", "status": word}
+    assert (await peer.call("StatusNotification", payload))[0] == 3
+
+
+async def stop(peer: Peer, transaction_id: int, **more: Any) -> None:
+    payload = {"transactionId": transaction_id, "meterStop": 5000, "timestamp": stamp(), **more}
+    assert (await peer.call("StopTransaction", payload))[0] == 3
