@@ -9,7 +9,6 @@ import probatio as vol
 from ..const import MAX_STATION_CURRENT_A, MIN_CURRENT_A
 from ..core.access.authorize import may_stop
 from ..core.model.session import Session, Transaction
-from ..core.model.token import Token
 from ..errors import explained, invalid
 from ..hub import Hub
 from .asking import ATTR_USER, DEVICE_SCHEMA, Action, caller_of, evse_meant, iso, the_hub, utc
@@ -86,31 +85,38 @@ async def _get_sessions(call: ServiceCall) -> ServiceResponse:
         )
         found = [session for session in sessions if evse in (None, session.evse)][:limit]
         transactions = await hub.ledger.transactions_of([session.id for session in found])
-    cards = _cards(hub) if caller.admin else {}
+    shown = _shown_instead(hub, admin=caller.admin)
     return {
         "sessions": [
-            {**_told(hub, session), **_last_told(transactions.get(session.id, []), cards)}
+            {**_told(hub, session), **_last_told(transactions.get(session.id, []), shown)}
             for session in found
         ]
     }
 
 
-def _cards(hub: Hub) -> dict[str | None, Token]:
-    """Return the enrolled cards by what the ledger has of them."""
-    return {hub.ledger.token_key(record.token): record.token for record in hub.vault.tokens}
+def _shown_instead(hub: Hub, *, admin: bool) -> dict[str | None, str | None]:
+    """Return what is shown of tokens other than their last characters, by their keyed hash.
+
+    Cards that are enrolled are shown to administrators, tags of the site to nobody: nobody
+    can show one.
+    """
+    key = hub.ledger.token_key
+    cards = {key(token): token.uid for token in hub.site.members.tokens} if admin else {}
+    return {**cards, **{key(tag): None for tag in hub.site.members.register.virtual}}
 
 
-def _last_told(transactions: list[Transaction], cards: dict[str | None, Token]) -> JsonObjectType:
+def _last_told(
+    transactions: list[Transaction], shown: dict[str | None, str | None]
+) -> JsonObjectType:
     """Return what is known of the last transaction of a session, which often is the only one."""
     if not transactions:
         return dict.fromkeys(OF_TRANSACTION)
     last = transactions[-1]
-    card = cards.get(last.token_key)
     masked = f"…{last.token_last4}" if last.token_last4 else None
     values = (
         last.id,
         last.reference or str(last.id),
-        masked if card is None else card.uid,
+        shown.get(last.token_key, masked),
         last.stop_reason,
         iso(last.ended_at),
     )
