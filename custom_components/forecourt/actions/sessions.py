@@ -101,8 +101,10 @@ def _shown_instead(hub: Hub, *, admin: bool) -> dict[str | None, str | None]:
     can show one.
     """
     key = hub.ledger.token_key
-    cards = {key(token): token.uid for token in hub.site.members.tokens} if admin else {}
-    return {**cards, **{key(tag): None for tag in hub.site.members.register.virtual}}
+    shown: dict[str | None, str | None] = {}
+    if admin:
+        shown |= {key(token): token.uid for token in hub.site.members.tokens}
+    return shown | {key(tag): None for tag in hub.site.members.register.virtual}
 
 
 def _last_told(
