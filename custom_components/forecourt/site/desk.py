@@ -175,9 +175,8 @@ class Desk:
         if not authorization.accepted or token in self._members.register.virtual:
             return authorization
         record, elsewhere = self._members.tokens.get(token), self._charging_with(token)
-        if limit_sessions(
-            authorization, record, elsewhere=elsewhere
-        ).accepted and await self._claim(station_id, authorization, token):
+        may_begin = limit_sessions(authorization, record, elsewhere=elsewhere).accepted
+        if may_begin and await self._claim(station_id, authorization, token):
             return authorization
         states = self._board.of(station_id)
         running = [s.session for s in states if s.session is not None and s.session.charging]
