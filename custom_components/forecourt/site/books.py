@@ -198,11 +198,15 @@ class Books:
             return False
         prices = [await self._price_at(reading.at) for reading in end.readings]
         counted = _counted(charge, end.readings, prices)
-        meter_stop_wh = end.meter_stop_wh
+        meter_stop_wh = _stop_wh(end)
+        if meter_stop_wh is None:
+            # What was counted stands, and who reads the books shall know that it is all there is.
+            meter_stop_wh = _newest_wh(counted.transaction)
+            flags = {*flags, SessionFlag.METER_MISMATCH}
         finished = tracker.finish(
             counted,
             at=end.at,
-            meter_stop_wh=_newest_wh(counted) if meter_stop_wh is None else meter_stop_wh,
+            meter_stop_wh=meter_stop_wh,
             reason=end.reason,
             price_per_kwh=await self._price_at(end.at),
             flags=flags,
@@ -341,10 +345,16 @@ def _counted(
     return charge
 
 
-def _newest_wh(charge: Charge) -> int:
-    """Return where the register stood at last, for a station that does not tell at the end."""
-    odd = charge.transaction.suspect_last_wh
-    return charge.transaction.last_wh if odd is None else odd
+def _stop_wh(end: TransactionEnd) -> int | None:
+    """Return the register that came with an end, in its last reading where not by itself."""
+    told = [reading.register_wh for reading in end.readings] + [end.meter_stop_wh]
+    return next((wh for wh in reversed(told) if wh is not None), None)
+
+
+def _newest_wh(transaction: Transaction) -> int:
+    """Return where the register stood at last."""
+    odd = transaction.suspect_last_wh
+    return transaction.last_wh if odd is None else odd
 
 
 def _flagged(charge: Charge, flag: SessionFlag) -> Charge:

@@ -103,7 +103,7 @@ async def test_an_end_without_a_register_stands_at_the_newest_one(
     transaction, session = found
     assert (transaction.meter_stop_wh, transaction.energy_wh) == (stop_wh, energy_wh)
     assert session.energy_wh == energy_wh
-    assert SessionFlag.METER_MISMATCH not in session.flags
+    assert SessionFlag.METER_MISMATCH in session.flags
     assert world.site.books.register_wh(EVSE) == 1_000 + energy_wh
 
 
@@ -120,7 +120,22 @@ async def test_readings_that_come_with_the_end_are_stored_with_it(world: World) 
     [session] = await world.sessions()
     assert session.energy_wh == 500
     assert SessionFlag.CLOCK_ESTIMATED in session.flags
+    assert SessionFlag.METER_MISMATCH not in session.flags
     assert [reading for reading, _ in await world.ledger.readings(session)] == [first, last]
+
+
+async def test_a_late_end_without_a_register_has_that_of_its_readings(anyone: World) -> None:
+    world = anyone
+    world.add()
+    lost = await world.start(ANNAS)
+    world.wait(minutes=5)
+    # The next charge gives the first one up, whose end comes after all.
+    await world.start(ANNAS, 1_700)
+    reading = Reading(at=world.now, register_wh=1_600)
+    await world.stop(lost.transaction_id, None, readings=(reading, Reading(at=world.now)))
+    found = await world.ledger.transaction(lost.transaction_id)
+    assert found is not None
+    assert (found[0].meter_stop_wh, found[0].energy_wh) == (1_600, 600)
 
 
 async def test_a_charge_that_nobody_identified_for(anyone: World) -> None:
