@@ -214,7 +214,7 @@ async def test_a_card_charges_one_car_at_a_time(world: World) -> None:
     assert yard.all("stop") == [answer.transaction_id]
     assert reasons(world.taps) == ["known_user", "charging_elsewhere"]
     # The one that was refused does not keep the other from going on, nor from being told again.
-    assert (await world.start(ANNAS, at=first_at(world))).transaction_id == first.transaction_id
+    assert await world.start(ANNAS, at=first_at(world)) == first
     assert (await world.tap(ANNAS)).accepted
 
 

@@ -375,7 +375,10 @@ async def test_the_list_waits_for_the_end_of_the_set_up(central: CentralSystem) 
     async with Peer(central, "CP1") as peer:
         peer.settings |= {
             "SupportedFeatureProfiles": "Core,LocalAuthListManagement",
+            "MeterValueSampleInterval": "60",
+            "LocalPreAuthorize": "true",
             "LocalAuthListEnabled": "false",
+            "LocalAuthorizeOffline": "false",
         }
         Flash(peer)
         assert (await peer.boot())["status"] == "Accepted"
