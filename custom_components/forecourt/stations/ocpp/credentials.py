@@ -35,12 +35,11 @@ class Shown:
 class Proof:
     """What of it was found to be true.
 
-    `fingerprint` is that of a certificate for this identity, `password_hash` what its
-    password fitted.
+    `certificate` is one for this identity, `password_hash` what its password fitted.
     """
 
     is_encrypted: bool = False
-    fingerprint: str | None = None
+    certificate: CertificateFacts | None = None
     password_hash: str | None = field(default=None, repr=False)
 
 
@@ -48,14 +47,18 @@ class Proof:
 class Credentials:
     """What one station has to show; more is welcome, less is refused.
 
-    With a password hash that is at least `SecurityProfile.PASSWORD`. `certificates` are the
-    SHA-256 fingerprints of those that count, without one that was revoked or replaced;
-    `None` takes any certificate for this identity of an authority that we trust.
+    With a password hash that is at least `SecurityProfile.PASSWORD`. `next_password_hash` is
+    of one that it is being given: as good as the other, but nothing is lost without it.
+    `certificates` are the SHA-256 fingerprints of those that count, without one that was
+    revoked or replaced; `None` takes any certificate for this identity of an authority that
+    we trust. With an `issuer` the list is of that one's only, and others count by their name.
     """
 
     security_profile: SecurityProfile = SecurityProfile.NONE
     password_hash: str | None = field(default=None, repr=False)
+    next_password_hash: str | None = field(default=None, repr=False)
     certificates: frozenset[str] | None = None
+    issuer: str | None = None
 
     def __post_init__(self) -> None:
         needs_password = (SecurityProfile.PASSWORD, SecurityProfile.TLS_PASSWORD)
@@ -69,15 +72,22 @@ class Credentials:
             return self.security_profile
         return max(self.security_profile, SecurityProfile.PASSWORD)
 
-    def takes(self, fingerprint: str) -> bool:
+    @property
+    def password_hashes(self) -> tuple[str, ...]:
+        """Those that a password may fit, the one to come first."""
+        return tuple(filter(None, (self.next_password_hash, self.password_hash)))
+
+    def takes(self, certificate: CertificateFacts) -> bool:
         """Return whether a certificate counts."""
-        return self.certificates is None or fingerprint in self.certificates
+        if self.certificates is None or certificate.fingerprint in self.certificates:
+            return True
+        return self.issuer is not None and certificate.issuer != self.issuer
 
     def profile_of(self, proof: Proof) -> SecurityProfile:
         """Return what a proof amounts to."""
-        if proof.fingerprint is not None and self.takes(proof.fingerprint):
+        if proof.certificate is not None and self.takes(proof.certificate):
             return SecurityProfile.CERTIFICATE
-        if self.password_hash is None or proof.password_hash != self.password_hash:
+        if proof.password_hash not in self.password_hashes:
             return SecurityProfile.NONE
         encrypted = proof.is_encrypted
         return SecurityProfile.TLS_PASSWORD if encrypted else SecurityProfile.PASSWORD

@@ -193,10 +193,15 @@ class Door:
         proof, fault = self._look_at_certificate(identity, shown, credentials)
         if credentials is not None and not credentials.accepts(proof):
             refusal = _refusal_without_password(credentials, shown, fault)
-            refusal = refusal or await self._check_password(identity, shown, credentials)
-            if refusal is not None:
-                return refusal
-            proof = replace(proof, password_hash=credentials.password_hash)
+            fitting = refusal or await self._check_password(identity, shown, credentials)
+            if isinstance(fitting, Refusal):
+                return fitting
+            proof = replace(proof, password_hash=fitting)
+        elif credentials is not None and credentials.next_password_hash is not None:
+            # It need not show one yet, but that it has its new one is worth knowing.
+            fitting = await self._check_password(identity, shown, credentials)
+            if isinstance(fitting, str):
+                proof = replace(proof, password_hash=fitting)
         if is_public(shown.address):
             self._warn(identity, shown, credentials, proof)
         return proof
@@ -213,22 +218,25 @@ class Door:
             return proof, f"it is for {certificate.common_name}"
         if not certificate.not_before <= self._now() <= certificate.not_after:
             return proof, "it is not valid now"
-        if credentials is not None and not credentials.takes(certificate.fingerprint):
+        if credentials is not None and not credentials.takes(certificate):
             return proof, f"it was replaced or revoked: …{certificate.serial_number[-8:]}"
-        return replace(proof, fingerprint=certificate.fingerprint), ""
+        return replace(proof, certificate=certificate), ""
 
     async def _check_password(
         self, identity: str, shown: Shown, credentials: Credentials
-    ) -> Refusal | None:
+    ) -> str | Refusal:
+        """Return which of its password hashes the password fits, or why it is refused."""
         if shown.authorization is None:
             return Refusal(Cause.PASSWORD_MISSING)
         presented = password_of(identity, shown.authorization)
         if presented is None:
             return Refusal(Cause.WRONG_PASSWORD, "the user name is not the identity")
-        password_hash = credentials.password_hash
-        assert password_hash is not None  # noqa: S101 - else its certificate would be asked for
-        is_right = self._passwords.recall(identity, presented, password_hash)
-        takes_long = is_right is None and is_slow(password_hash)
+        hashes = credentials.password_hashes
+        assert hashes  # noqa: S101 - else its certificate would be asked for
+        takes_long = any(
+            is_slow(one) and self._passwords.recall(identity, presented, one) is None
+            for one in hashes
+        )
         per_station, per_address = self._failures
         source = source_of(shown.address)
         async with self._checking if takes_long else nullcontext():
@@ -236,16 +244,21 @@ class Door:
             # and a hundred stations behind one address that are right do not count as wrong.
             if wait_s := max(per_station.wait_s(source, identity), per_address.wait_s(source)):
                 return Refusal(Cause.TOO_MANY, "wrong passwords", wait_s)
-            if takes_long:
-                is_right = await asyncio.to_thread(verify_password, presented, password_hash)
-            elif is_right is None:
-                is_right = verify_password(presented, password_hash)
-            if is_right:
-                self._passwords.remember(identity, presented, password_hash)
-                return None
+            for password_hash in hashes:
+                if await self._fits(identity, presented, password_hash):
+                    self._passwords.remember(identity, presented, password_hash)
+                    return password_hash
             per_station.add(source, identity)
             per_address.add(source)
         return Refusal(Cause.WRONG_PASSWORD)
+
+    async def _fits(self, identity: str, presented: bytes, password_hash: str) -> bool:
+        is_right = self._passwords.recall(identity, presented, password_hash)
+        if is_right is not None:
+            return is_right
+        if is_slow(password_hash):
+            return await asyncio.to_thread(verify_password, presented, password_hash)
+        return verify_password(presented, password_hash)
 
     def _warn(
         self, identity: str, shown: Shown, credentials: Credentials | None, proof: Proof

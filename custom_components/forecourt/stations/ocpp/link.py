@@ -30,6 +30,9 @@ class Timing:
     `patience_s` is for stations that answer no ping at all: silence that long ends
     the connection. It must be longer than `heartbeat_s`, the interval of OCPP's
     Heartbeat, which is the only thing such a station may say for a long time.
+    `sign_s` passes before a certificate that a station asked for is sent, as stations expect
+    an authority to take its time. `upgrade_s` is how long a station may take to come back
+    with a higher security profile; after `nudge_s` it is told once more to come, then to restart.
     """
 
     accept_s: float = 45
@@ -37,6 +40,7 @@ class Timing:
     close_s: float = 2
     drain_s: float = 5
     heartbeat_s: int = 300
+    nudge_s: float = 30
     patience_s: float = 720
     pending_retry_s: int = 20
     ping_every_s: float = 30
@@ -45,6 +49,8 @@ class Timing:
     quiet_boot_s: float = 5
     release_s: float = 5
     send_s: float = 10
+    sign_s: float = 2
+    upgrade_s: float = 600
 
 
 class ConnectionLostError(Exception):
@@ -84,6 +90,12 @@ class Link:
     def open(self) -> bool:
         """Whether frames can still go out."""
         return self._upgraded and not self._closed and not self._socket.closed
+
+    @property
+    def local_port(self) -> int | None:
+        """The port of ours that the station dialled."""
+        name = self._request.get_extra_info("sockname")
+        return int(name[1]) if isinstance(name, tuple) else None
 
     @property
     def can_upgrade(self) -> bool:

@@ -57,6 +57,12 @@ class Ports:
         await listener.start(host, port)
         self._tls = listener
 
+    async def close_tls(self) -> None:
+        """Close the port with TLS, if it is open."""
+        listener, self._tls = self._tls, None
+        if listener is not None:
+            await listener.stop()
+
     async def close(self) -> None:
         """Close what is open."""
         listeners = (self._plain, self._tls)

@@ -128,6 +128,22 @@ class CentralSystem:
             return None
         return self._door.profile_of(identity, proof)
 
+    def proof(self, identity: str) -> Proof | None:
+        """Return what a station that is connected showed, `None` where it is not."""
+        return self._proofs.get(identity) if identity in self._stations else None
+
+    def require(self, identity: str, credentials: Credentials) -> None:
+        """Change what a station has to show; where that is more, it has to connect again."""
+        self._door.admit(identity, credentials)
+        proof = self._proofs.get(identity)
+        if proof is not None and not credentials.accepts(proof):
+            self.reconnect(identity)
+
+    def reconnect(self, identity: str) -> None:
+        """Have a station connect again, which then shows what it has now."""
+        if connection := self._connections.get(identity):
+            self._spawn(connection.link.close(WSCloseCode.SERVICE_RESTART, "please log in"))
+
     def add_station(
         self,
         identity: str,
@@ -136,6 +152,7 @@ class CentralSystem:
         *,
         security_profile: int = SecurityProfile.NONE,
         certificates: frozenset[str] | None = None,
+        credentials: Credentials | None = None,
         fallback_current_a: int | None = None,
         learned: Mapping[str, Any] | None = None,
     ) -> OcppStation:
@@ -143,9 +160,10 @@ class CentralSystem:
 
         For one that is a station already, the changes are taken over; if what it proved is
         not enough any more, it has to connect again. What the station has to show is said
-        at `Credentials`. Raises `ValueError` for a profile that it cannot fulfil.
+        at `Credentials`, which may also be given as a whole. Raises `ValueError` for a profile
+        that it cannot fulfil.
         """
-        credentials = Credentials(
+        credentials = credentials or Credentials(
             security_profile=SecurityProfile(security_profile),
             password_hash=password_hash,
             certificates=certificates,
@@ -168,10 +186,8 @@ class CentralSystem:
             self._stations[identity] = station
         station.limiter.fallback_current_a = fallback_current_a
         station.expect_evses(evses)
-        self._door.admit(identity, credentials)
-        if connection and not credentials.accepts(self._proofs[identity]):
-            self._spawn(connection.link.close(WSCloseCode.SERVICE_RESTART, "please log in"))
-        elif connection and is_new:
+        self.require(identity, credentials)
+        if connection and is_new and credentials.accepts(self._proofs[identity]):
             connection.adopt(station)
         return station
 
@@ -229,6 +245,20 @@ class CentralSystem:
         except BaseException:
             await self._ports.close()
             raise
+
+    async def open_tls(self, host: str | None, port: int, tls: TlsProvider) -> None:
+        """Listen with TLS, as `start` does. Raises `PortInUseError` and `OSError`."""
+        await self._ports.open_tls(host, port, tls)
+
+    async def close_tls(self) -> None:
+        """Say goodbye to those who came to the port with TLS, and close it; others stay."""
+        if (port := self.tls_port) is None:
+            return
+        links = [one.link for one in self._connections.values() if one.link.local_port == port]
+        await asyncio.gather(
+            *(link.close(WSCloseCode.GOING_AWAY, "port is closed") for link in links)
+        )
+        await self._ports.close_tls()
 
     async def stop(self) -> None:
         """Say goodbye to all stations and close the own ports; leaves nothing behind."""

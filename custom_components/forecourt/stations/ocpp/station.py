@@ -150,6 +150,7 @@ class OcppStation:
         self._events = events
         self.logger = logger
         self._line: Line | None = None
+        self._attached = asyncio.Event()
         self._settled = asyncio.Event()
         self.forwarder = Forwarder(info.id, logger)
         self._observers: list[Observer] = [self.forwarder.observed]
@@ -234,6 +235,12 @@ class OcppStation:
         """Have it forget whom it let in before."""
         await self._connected().forget_cached_tokens()
 
+    async def ready(self) -> None:
+        """Wait until it is connected, and was asked and told all that is needed."""
+        while self._line is None or not self._settled.is_set():
+            await self._attached.wait()
+            await self._settled.wait()
+
     async def call(self, action: str, payload: Payload) -> Payload:
         """Make any call of a central system, and return the station's answer.
 
@@ -279,6 +286,7 @@ class OcppStation:
     def attach(self, line: Line, address: str, protocol: str) -> None:
         """Go online."""
         self._line = line
+        self._attached.set()
         self._settled.clear()
         self.token_list.reconnected()
         self._info = replace(self._info, address=address, protocol=protocol)
@@ -290,6 +298,7 @@ class OcppStation:
         """Go offline, unless another line serves the station by now."""
         if self._line is line:
             self._line = None
+            self._attached.clear()
             self._settled.set()
             self.forwarder.offline()
             self.logger.info("Station %s went away: %s", self._info.id, why)

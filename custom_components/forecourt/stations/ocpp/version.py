@@ -15,6 +15,8 @@ from typing import Protocol
 from ...core.model.station import StationInfo
 from ..base import SiteEvents
 from .asker import Asker
+from .certificates import HashData
+from .credentials import SecurityProfile
 from .link import Timing
 from .schema import Payload, Schemas
 from .station import Line, OcppStation
@@ -60,6 +62,31 @@ class Talk(Protocol):
         """
 
 
+class SecurityMessages(Protocol):
+    """How a station is given what a higher security profile takes. Each raises `StationError`."""
+
+    async def set_password(self, password: str) -> None:
+        """Set the password."""
+
+    async def has_root(self, root: HashData) -> bool | None:
+        """Return whether it trusts an authority, `None` where it cannot tell."""
+
+    async def install_root(self, pem: str) -> None:
+        """Have it trust an authority."""
+
+    async def ask_for_request(self) -> None:
+        """Have it ask for a certificate of its own."""
+
+    async def send_certificate(self, chain_pem: str) -> None:
+        """Send the certificate that it asked for."""
+
+    async def set_profile(self, profile: SecurityProfile, url: str) -> None:
+        """Have it connect with a profile from now on, at this address if it takes one."""
+
+    async def confirm_profile(self, profile: SecurityProfile, url: str) -> None:
+        """Tell it the number of a profile that it can have without another address."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
     """One version of OCPP.
@@ -79,4 +106,5 @@ class Version:
     introduction: Callable[[StationInfo, Payload], StationInfo]
     count_evses: Callable[[Asker], Awaitable[int | None]]
     talk: Callable[[Accepted], Talk]
+    security: Callable[[OcppStation], SecurityMessages]
     preload: Callable[[], None]

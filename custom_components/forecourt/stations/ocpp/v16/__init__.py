@@ -9,6 +9,7 @@ from ..version import Accepted, Version
 from .inbox import ACTIONS, HANDLERS, ONCE, Inbox
 from .lenient import lenient
 from .orders import ASKED, Orders, trigger_payload
+from .security import Security16
 from .settings import CONNECTORS, evses_of, read_settings
 from .setup import Setup
 
@@ -68,5 +69,6 @@ V16 = Version(
     introduction=_introduction,
     count_evses=_count_evses,
     talk=Talk16,
+    security=Security16,
     preload=_preload,
 )

@@ -10,6 +10,7 @@ from ..version import Accepted, Version
 from .inbox import ACTIONS, ONCE, Inbox
 from .lenient import Mender, words_of
 from .orders import ASKED, Orders
+from .security import Security201
 from .setup import Setup, count_evses
 from .triggers import trigger_payload
 
@@ -71,5 +72,6 @@ V201 = Version(
     introduction=introduction,
     count_evses=count_evses,
     talk=Talk201,
+    security=Security201,
     preload=lambda: preload(SCHEMAS),
 )
