@@ -46,8 +46,9 @@ from .price import PriceFeed
 from .site import Site, SiteSettings
 from .site.signal import Signal
 from .stations.ocpp import CentralSystem, PortInUseError
+from .stations.ocpp.forward import ForwardTarget
 from .stations.ocpp.ha import async_serve
-from .vault import Memory, Vault
+from .vault import Forward, Memory, Vault
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -259,6 +260,8 @@ class Hub:
             fallback_current_a=subentry.data[CONF_FALLBACK_CURRENT_A],
             learned=self.memory.station(station_id),
         )
+        forward = self.vault.forward(station_id)
+        station.forward_to(None if forward is None else self.forward_target(forward))
         limits = Limits(
             max_current_a=subentry.data[CONF_MAX_CURRENT_A],
             fallback_current_a=subentry.data[CONF_FALLBACK_CURRENT_A],
@@ -271,6 +274,19 @@ class Hub:
         self.coordinators[station_id] = coordinator
         self.station_added.send(coordinator)
         self._close_discovery(station_id)
+
+    def forward_target(self, forward: Forward) -> ForwardTarget:
+        """Return how a second central system is reached. Raises `ValueError` if it cannot be."""
+        return ForwardTarget(
+            url=forward.url,
+            identity=forward.identity,
+            password=forward.password,
+            send_tokens=forward.send_tokens,
+            is_secret_tag=self._is_site_tag,
+        )
+
+    def _is_site_tag(self, uid: str) -> bool:
+        return self.site.members.is_site_tag(Token(uid))
 
     def _close_discovery(self, station_id: str) -> None:
         """Close the card of a discovered station that was added another way."""
@@ -287,6 +303,7 @@ class Hub:
         await self.site.remove_station(station_id)
         await self.central.remove_station(station_id)
         await self.vault.set_password_hash(station_id, None)
+        await self.vault.set_forward(station_id, None)
         self.memory.forget(station_id)
 
     async def enrol(self, token: Token, user_id: str) -> None:

@@ -1,10 +1,12 @@
 """What must survive a restart and is nobody's business: secrets, and what users asked for.
 
 Two stores, because their readers and their rhythm differ: the vault holds card
-numbers, password hashes and the key that hashes cards in the ledger; the memory
-holds limits and switches of EVSEs, reservations, and what stations taught us.
+numbers, password hashes, logins elsewhere, and the key that hashes cards in the
+ledger; the memory holds limits and switches of EVSEs, reservations, and what
+stations taught us.
 """
 
+from dataclasses import dataclass, field
 from datetime import datetime
 import secrets
 from typing import Any, NotRequired, TypedDict
@@ -34,10 +36,20 @@ class _StoredToken(TypedDict):
     max_sessions: NotRequired[int | None]
 
 
+class _StoredForward(TypedDict):
+    url: str
+    identity: str | None
+    password: str | None
+    send_tokens: bool
+
+
 class _VaultData(TypedDict):
+    """The whole vault; what is not required came with 0.2."""
+
     key: str
     tokens: list[_StoredToken]
     passwords: dict[str, str]
+    forwards: NotRequired[dict[str, _StoredForward]]
 
 
 class _StoredEvse(TypedDict):
@@ -49,6 +61,16 @@ class _MemoryData(TypedDict):
     evses: dict[str, dict[str, _StoredEvse]]
     stations: dict[str, dict[str, Any]]
     reservations: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forward:
+    """A second central system that a station's reports go to; `ForwardTarget` explains it."""
+
+    url: str
+    identity: str | None
+    password: str | None = field(repr=False)
+    send_tokens: bool
 
 
 class Vault:
@@ -149,6 +171,25 @@ class Vault:
                 return
         else:
             self._data["passwords"][station_id] = password_hash
+        await self._save()
+
+    def forward(self, station_id: str) -> Forward | None:
+        """Return where a station's reports are forwarded to, `None` for nowhere."""
+        stored = self._data.get("forwards", {}).get(station_id)
+        return None if stored is None else Forward(**stored)
+
+    async def set_forward(self, station_id: str, forward: Forward | None) -> None:
+        """Set or remove where a station's reports are forwarded to."""
+        forwards = self._data.setdefault("forwards", {})
+        if forward is not None:
+            forwards[station_id] = _StoredForward(
+                url=forward.url,
+                identity=forward.identity,
+                password=forward.password,
+                send_tokens=forward.send_tokens,
+            )
+        elif forwards.pop(station_id, None) is None:
+            return
         await self._save()
 
     async def _save(self) -> None:

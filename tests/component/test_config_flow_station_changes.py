@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.forecourt.stations.ocpp.passwords import is_slow
 from simulator import Ocpp16Station
 
 from .conftest import STATION, SetUp, until
@@ -24,13 +25,19 @@ CHANGES = {
 }
 
 
+async def edit(desk: Desk, site: MockConfigEntry) -> Dialog:
+    dialog = await desk.edit(site, stations(site)[0])
+    assert dialog.shown["menu_options"] == ["edit", "forward"]
+    await dialog.choose("reconfigure", "edit")
+    return dialog
+
+
 async def test_reconfigure(with_garage: MockConfigEntry, desk: Desk) -> None:
-    (station,) = stations(with_garage)
-    dialog = await desk.edit(with_garage, station)
+    dialog = await edit(desk, with_garage)
     assert dialog.filled == {"name": "Garage", "max_current_a": 16, "fallback_current_a": 6}
     assert dialog.options("password_choice") == ["none", "generate", "own"]
 
-    await dialog.answer("reconfigure", **CHANGES)
+    await dialog.answer("edit", **CHANGES)
 
     assert dialog.step == "reconfigure_successful"
     (station,) = stations(with_garage)
@@ -46,8 +53,8 @@ async def test_reconfigure(with_garage: MockConfigEntry, desk: Desk) -> None:
 async def test_without_a_name_a_station_is_called_by_its_identity(
     with_garage: MockConfigEntry, desk: Desk
 ) -> None:
-    dialog = await desk.edit(with_garage, stations(with_garage)[0])
-    await dialog.answer("reconfigure", **{**CHANGES, "name": " "})
+    dialog = await edit(desk, with_garage)
+    await dialog.answer("edit", **{**CHANGES, "name": " "})
     assert stations(with_garage)[0].title == STATION
 
 
@@ -58,25 +65,24 @@ async def test_without_a_name_a_station_is_called_by_its_identity(
 async def test_fallback_current(
     with_garage: MockConfigEntry, desk: Desk, fallback_a: int, error: str | None
 ) -> None:
-    dialog = await desk.edit(with_garage, stations(with_garage)[0])
-    await dialog.answer("reconfigure", **{**CHANGES, "fallback_current_a": fallback_a})
+    dialog = await edit(desk, with_garage)
+    await dialog.answer("edit", **{**CHANGES, "fallback_current_a": fallback_a})
     if error is None:
         assert stations(with_garage)[0].data["fallback_current_a"] == fallback_a
     else:
         assert dialog.errors == {"fallback_current_a": error}
-        await dialog.answer("reconfigure", **CHANGES)
+        await dialog.answer("edit", **CHANGES)
         assert dialog.step == "reconfigure_successful"
 
 
 async def test_passwords_come_and_go(
     with_garage: MockConfigEntry, dial: Callable[..., Ocpp16Station], desk: Desk
 ) -> None:
-    (station,) = stations(with_garage)
     unchanged = {"name": "Garage", "max_current_a": 16, "fallback_current_a": 6}
 
     async def change(choice: str) -> Dialog:
-        dialog = await desk.edit(with_garage, station)
-        await dialog.answer("reconfigure", **unchanged, password_choice=choice)
+        dialog = await edit(desk, with_garage)
+        await dialog.answer("edit", **unchanged, password_choice=choice)
         return dialog
 
     dialog = await change("own")
@@ -84,7 +90,7 @@ async def test_passwords_come_and_go(
     async with dial(password=PASSWORD) as wallbox:
         await until(lambda: wallbox.ready)
 
-        dialog = await desk.edit(with_garage, station)
+        dialog = await edit(desk, with_garage)
         assert dialog.options("password_choice") == ["keep", "generate", "own", "remove"]
         await change("keep")
         assert with_garage.runtime_data.vault.password_hash(STATION) is not None
@@ -96,6 +102,13 @@ async def test_passwords_come_and_go(
         await until(lambda: wallbox.ready)
 
         dialog = await change("generate")
+        password = dialog.placeholders["password"].strip("`")
         await dialog.answer("generated")
         # It has to log in with it now.
         await until(lambda: not wallbox.online)
+    password_hash = with_garage.runtime_data.vault.password_hash(STATION)
+    # What nobody can guess costs nothing to check.
+    assert not is_slow(password_hash)
+    assert password not in password_hash
+    async with dial(password=password) as wallbox:
+        await until(lambda: wallbox.ready)

@@ -1,7 +1,5 @@
 """Connects wallboxes, and changes what was said about them."""
 
-import secrets
-import string
 from typing import Any, override
 
 from homeassistant.config_entries import SOURCE_RECONFIGURE, SubentryFlowResult
@@ -25,11 +23,12 @@ from ..const import (
     station_unique_id,
 )
 from ..core.model.station import StationInfo
-from ..stations.ocpp import hash_password
+from ..stations.ocpp import generate_password, hash_password
 from ..stations.ocpp.door import IDENTITY
 from .adding import is_added, next_step_text, station_data, suggested_name
 from .connect import ConnectScreen
 from .fields import MAX_CURRENT, NAME, choice, labelled_choice, whole_number
+from .forwarding import ForwardSteps
 from .knocks import station_facts, station_label
 from .texts import plain, quoted
 
@@ -40,13 +39,10 @@ CONF_PASSWORD = "password"  # noqa: S105 - a question
 
 # OCPP 1.6 security whitepaper, AuthorizationKey; many stations take no more than 20 characters.
 PASSWORD_LENGTHS = range(16, 41)
-GENERATED_LENGTH = 20
-# Nobody shall have to guess whether that is a one or an l.
-GENERATED_FROM = sorted(set(string.ascii_lowercase + string.digits) - set("01lo"))
 
 
-class StationFlow(ConnectScreen):
-    """A wallbox: dialled in, or entered by hand; its currents and its password."""
+class StationFlow(ConnectScreen, ForwardSteps):
+    """A wallbox: dialled in, or entered by hand; its currents, its password, who looks on."""
 
     def __init__(self) -> None:
         """Know no station yet."""
@@ -55,6 +51,7 @@ class StationFlow(ConnectScreen):
         self._answers: dict[str, Any] = {}
         self._password: str | None = None
         self._keep_password = False
+        self._is_generated = False
 
     # It dialled in
 
@@ -147,6 +144,14 @@ class StationFlow(ConnectScreen):
     async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
+        """Ask what to do."""
+        return self.async_show_menu(
+            step_id="reconfigure",
+            menu_options=["edit", "forward"],
+            description_placeholders={"name": self._get_reconfigure_subentry().title},
+        )
+
+    async def async_step_edit(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Change name, currents and password."""
         subentry = self._get_reconfigure_subentry()
         station_id: str = subentry.data[CONF_STATION_ID]
@@ -171,7 +176,7 @@ class StationFlow(ConnectScreen):
             }
         )
         return self.async_show_form(
-            step_id="reconfigure",
+            step_id="edit",
             data_schema=self.add_suggested_values_to_schema(
                 schema, user_input or {CONF_NAME: subentry.title, **subentry.data}
             ),
@@ -184,9 +189,8 @@ class StationFlow(ConnectScreen):
     async def _ask_password(self) -> SubentryFlowResult:
         match self._answers.pop(CONF_PASSWORD_CHOICE):
             case "generate":
-                self._password = "".join(
-                    secrets.choice(GENERATED_FROM) for _ in range(GENERATED_LENGTH)
-                )
+                self._password = generate_password()
+                self._is_generated = True
                 return await self.async_step_generated()
             case "own":
                 return await self.async_step_password()
@@ -281,4 +285,6 @@ class StationFlow(ConnectScreen):
     async def _hash(self) -> str | None:
         if self._password is None:
             return None
+        if self._is_generated:
+            return hash_password(self._password, generated=True)
         return await self.hass.async_add_executor_job(hash_password, self._password)
