@@ -40,6 +40,7 @@ from .core.model.reservation import Reservation
 from .core.model.station import StationInfo
 from .core.model.token import Access, Token, User
 from .devices import forget_persons, register_site, register_user
+from .issues import StationIssues
 from .ledger import Ledger
 from .offers import Offers
 from .price import PriceFeed
@@ -97,6 +98,9 @@ class Hub:
         )
         self.price = PriceFeed(hass, self.site)
         self.offers = Offers(hass)
+        self.issues = StationIssues(
+            hass, self.site, self.central, self.evse_name, self.station_name
+        )
         self.coordinators: dict[str, StationCoordinator] = {}
         self.usage = UsageCoordinator(hass, entry, self.site)
         self.private = _is_private(entry)
@@ -126,6 +130,7 @@ class Hub:
             self.site.books.changed.connect(self._session_changed),
             self.site.station_signal.connect(self._station_changed),
             self.site.reservations.changed.connect(self._remember_reservations),
+            *self.issues.watch(),
         ]
         for subentry in self.entry.get_subentries_of_type(SUBENTRY_STATION):
             self.sync_station(subentry)
@@ -300,8 +305,10 @@ class Hub:
     async def remove_station(self, station_id: str) -> None:
         """Let a station go, with its credentials; what it charged stays in the ledger."""
         self.coordinators.pop(station_id, None)
+        evses = [state.evse for state in self.site.board.of(station_id)]
         await self.site.remove_station(station_id)
         await self.central.remove_station(station_id)
+        self.issues.forget(station_id, evses)
         await self.vault.set_password_hash(station_id, None)
         await self.vault.set_forward(station_id, None)
         self.memory.forget(station_id)

@@ -1,0 +1,116 @@
+"""Repair issues about stations: they come when something is wrong, and go when it is not."""
+
+from collections.abc import Callable, Iterable
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+
+from .const import DOMAIN
+from .core.model.ids import EvseId
+from .site import Site
+from .stations.ocpp import Cause, CentralSystem, Knock, SecurityProfile
+from .stations.ocpp.attempts import is_public
+
+ISSUE_LIMIT_IGNORED = "limit_ignored"
+ISSUE_LIMIT_REFUSED = "limit_refused"
+ISSUE_STATION_EXPOSED = "station_exposed"
+
+
+class StationIssues:
+    """Turns what the site and the central system notice into issues, one per outlet or station.
+
+    Issues can be read by every login: they name outlets and stations, nobody and nothing
+    that is secret.
+    """
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        site: Site,
+        central: CentralSystem,
+        evse_name: Callable[[EvseId], str],
+        station_name: Callable[[str], str],
+    ) -> None:
+        """Watch nothing before `watch`."""
+        self._hass = hass
+        self._site = site
+        self._central = central
+        self._evse_name = evse_name
+        self._station_name = station_name
+
+    def watch(self) -> list[Callable[[], None]]:
+        """Begin; returns what ends it."""
+        return [
+            self._site.controller.ignored.connect(self._limit_ignored),
+            self._site.controller.refused.connect(self._limit_refused),
+            self._central.subscribe_knocks(self._knocked),
+        ]
+
+    @callback
+    def forget(self, station_id: str, evses: Iterable[EvseId]) -> None:
+        """Drop the issues of a station that is gone, and of its outlets."""
+        self._drop(ISSUE_STATION_EXPOSED, station_id)
+        for evse in evses:
+            self._drop(ISSUE_LIMIT_IGNORED, str(evse))
+            self._drop(ISSUE_LIMIT_REFUSED, str(evse))
+
+    @callback
+    def _limit_ignored(self, evse: EvseId) -> None:
+        if evse not in self._site.controller.ignoring:
+            self._drop(ISSUE_LIMIT_IGNORED, str(evse))
+            return
+        ir.async_create_issue(
+            self._hass,
+            DOMAIN,
+            f"{ISSUE_LIMIT_IGNORED}_{evse}",
+            is_fixable=False,
+            severity=ir.IssueSeverity.ERROR,
+            translation_key=ISSUE_LIMIT_IGNORED,
+            translation_placeholders={"outlet": self._evse_name(evse)},
+        )
+
+    @callback
+    def _limit_refused(self, evse: EvseId) -> None:
+        refusal = self._site.controller.refusals.get(evse)
+        if refusal is None:
+            self._drop(ISSUE_LIMIT_REFUSED, str(evse))
+            return
+        ir.async_create_issue(
+            self._hass,
+            DOMAIN,
+            f"{ISSUE_LIMIT_REFUSED}_{evse}",
+            is_fixable=False,
+            severity=ir.IssueSeverity.ERROR,
+            translation_key=ISSUE_LIMIT_REFUSED,
+            translation_placeholders={
+                "outlet": self._evse_name(evse),
+                "answer": refusal.detail or refusal.failure.value,
+            },
+        )
+
+    @callback
+    def _knocked(self, knock: Knock) -> None:
+        station_id = knock.identity
+        if station_id is None or station_id not in self._central.stations:
+            return
+        if knock.cause is Cause.EXPOSED:
+            ir.async_create_issue(
+                self._hass,
+                DOMAIN,
+                f"{ISSUE_STATION_EXPOSED}_{station_id}",
+                is_fixable=False,
+                severity=ir.IssueSeverity.WARNING,
+                translation_key=ISSUE_STATION_EXPOSED,
+                translation_placeholders={"station": self._station_name(station_id)},
+            )
+        elif knock.cause is Cause.CONNECTED and not _is_exposed(knock):
+            self._drop(ISSUE_STATION_EXPOSED, station_id)
+
+    def _drop(self, issue: str, what: str) -> None:
+        ir.async_delete_issue(self._hass, DOMAIN, f"{issue}_{what}")
+
+
+def _is_exposed(knock: Knock) -> bool:
+    """Return whether a station came over the Internet without encryption or proof."""
+    profile = knock.security_profile or SecurityProfile.NONE
+    return is_public(knock.address) and profile < SecurityProfile.TLS_PASSWORD
