@@ -1,5 +1,6 @@
 """The state of every EVSE: one frozen record each, replaced when it changes."""
 
+from bisect import insort
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ class Board:
         """Start without EVSEs."""
         self._states: dict[EvseId, EvseState] = {}
         self._limits: dict[EvseId, Limits] = {}
+        self._of: dict[str, list[EvseId]] = {}
         self.changed = Signal[EvseId]()
 
     def __contains__(self, evse: EvseId) -> bool:
@@ -36,7 +38,7 @@ class Board:
 
     def of(self, station_id: str) -> list[EvseState]:
         """Return the states of a station's EVSEs, by number."""
-        return [self._states[e] for e in sorted(self._states) if e.station_id == station_id]
+        return [self._states[evse] for evse in self._of.get(station_id, ())]
 
     def all(self) -> Iterable[EvseState]:
         """Return every state."""
@@ -48,13 +50,15 @@ class Board:
 
     def add(self, state: EvseState, limits: Limits) -> None:
         """Add an EVSE, or take over new limits for one that is there."""
-        self._states.setdefault(state.evse, state)
+        if state.evse not in self._states:
+            self._states[state.evse] = state
+            insort(self._of.setdefault(state.evse.station_id, []), state.evse)
         self._limits[state.evse] = limits
         self.changed.send(state.evse)
 
     def remove(self, station_id: str) -> None:
         """Remove a station's EVSEs."""
-        for evse in [evse for evse in self._states if evse.station_id == station_id]:
+        for evse in self._of.pop(station_id, ()):
             del self._states[evse], self._limits[evse]
 
     def update(self, evse: EvseId, **changes: Any) -> None:

@@ -1,6 +1,7 @@
 """The control loop: shares the fuse, renews setpoints, starts and ends what must be."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -9,7 +10,7 @@ import logging
 from ..core.access import autostart
 from ..core.access.autostart import Tries
 from ..core.control.follow import follows
-from ..core.control.limits import MIN_CURRENT_A, Outlet, decide, room_a
+from ..core.control.limits import MIN_CURRENT_A, Outlet, decide, possible_a, room_a
 from ..core.model.evse import EvseState
 from ..core.model.ids import EvseId
 from ..core.model.session import SessionFlag
@@ -30,6 +31,9 @@ PERIOD_S = 2.0
 
 PAUSE_S = 0.25
 """How long the loop rests at least: a hundred stations wake it many times a second."""
+
+SLICE_S = 0.005
+"""How long the loop serves stations before others have a turn."""
 
 EVICT_AFTER = timedelta(seconds=20)
 """How long a station has to end a charge whose token was refused, and between reminders."""
@@ -79,20 +83,36 @@ class Controller:
         await asyncio.sleep(max(0.0, rested_at - clock()))
         self._wake.clear()
 
-    def step(self, now: datetime) -> None:
+    def reading_came(self, before: EvseState, now: datetime) -> None:
+        """Let the loop look if a reading changes what its EVSE may draw in the worst case.
+
+        `before` is the EVSE's state without it. Most readings say what was known: that the
+        car draws no more than it may. Those wait for the next turn.
+        """
+        after = self._board[before.evse]
+        if possible_a(self._outlet(before), now) != possible_a(self._outlet(after), now):
+            self.wake()
+
+    async def step(self, now: datetime) -> None:
         """Decide, and let every station that is not still busy carry it out."""
         if self._closed:
             return
         self._board.drop_stale(now)
         self._watch(now)
-        setpoints = decide(self._outlets(), self._settings().main_fuse_a, now)
-        for station_id, station in self._stations.items():
-            if not station.online or station_id in self._busy:
-                continue
-            mine = [point for evse, point in setpoints.items() if evse.station_id == station_id]
-            task = asyncio.create_task(self._serve(station, mine, now))
-            self._busy[station_id] = task
-            task.add_done_callback(partial(self._served, station_id))
+        orders = defaultdict(list)
+        for evse, point in decide(self._outlets(), self._settings().main_fuse_a, now).items():
+            orders[evse.station_id].append(point)
+        clock = asyncio.get_running_loop().time
+        rest_at = clock() + SLICE_S
+        for station_id, station in tuple(self._stations.items()):
+            if clock() >= rest_at:
+                await asyncio.sleep(0)
+                rest_at = clock() + SLICE_S
+            if self._closed:
+                return
+            is_ours = self._stations.get(station_id) is station
+            if is_ours and station.online and station_id not in self._busy:
+                self._begin_to_serve(station, orders[station_id], now)
 
     async def close(self) -> None:
         """Cancel what is under way, and begin nothing any more."""
@@ -125,18 +145,28 @@ class Controller:
             self.ignored.send(state.evse)
 
     def _outlets(self) -> list[Outlet]:
-        return [
-            Outlet(
-                state=state,
-                limits=self._board.limits(state.evse),
-                authorized=not _unauthorized(state),
-                obeys=state.evse not in self.ignoring,
-            )
-            for state in self._board.all()
-        ]
+        return [self._outlet(state) for state in self._board.all()]
+
+    def _outlet(self, state: EvseState) -> Outlet:
+        return Outlet(
+            state=state,
+            limits=self._board.limits(state.evse),
+            authorized=not _unauthorized(state),
+            obeys=state.evse not in self.ignoring,
+        )
+
+    def _begin_to_serve(self, station: Station, orders: list[Setpoint], now: datetime) -> None:
+        """Serve a station in a task of its own; mostly there is nothing to wait for."""
+        station_id = station.info.id
+        task = asyncio.create_task(self._serve(station, orders, now), eager_start=True)
+        if task.done():
+            self._served(station_id, task)
+        else:
+            self._busy[station_id] = task
+            task.add_done_callback(partial(self._served, station_id))
 
     def _served(self, station_id: str, task: asyncio.Task[None]) -> None:
-        del self._busy[station_id]
+        self._busy.pop(station_id, None)
         if not task.cancelled() and (fault := task.exception()) is not None:
             _LOGGER.error("%s was not served; trying again", station_id, exc_info=fault)
 

@@ -124,7 +124,7 @@ class Site:
         self.reservations.look(now)
         self.lists.look(now)
         self.displays.look(now)
-        self.controller.step(now)
+        await self.controller.step(now)
 
     async def close(self) -> None:
         """Cancel what is under way; stations, ledger and `run` belong to the caller."""
@@ -216,10 +216,11 @@ class Site:
         """Book readings, and show the newest."""
         async with self._locks[evse.station_id]:
             booked_on = await self.books.report(evse, readings, transaction_id)
-            now = self._clock()
-            for reading in readings if evse in self.board else ():
-                self.board.set_reading(evse, reading, now)
-        self.controller.wake()
+            if evse in self.board:
+                now, before = self._clock(), self.board[evse]
+                for reading in readings:
+                    self.board.set_reading(evse, reading, now)
+                self.controller.reading_came(before, now)
         return booked_on
 
     async def authorize(self, station_id: str, token: Token, at: datetime) -> Authorization:

@@ -398,12 +398,75 @@ async def test_whatever_a_station_tells_wakes_the_loop(world: World) -> None:
     assert not await woke()
     assert await woke(world.plug())
     assert await woke(world.start(ANNAS))
-    assert await woke(world.meter(1_001, 1))
     assert await woke(world.stop(1, 1_002))
     waking.clear()
     world.site.station_changed(box)
     assert waking.is_set()
     assert await woke(world.site.remove_station("garage"))
+
+
+async def test_a_reading_wakes_the_loop_if_it_matters(world: World) -> None:
+    world.add()
+    await world.start(ANNAS)
+    await world.turn()
+    assert current_a(world) == 32
+    waking = world.site.controller._wake
+
+    async def wakes(amps: float) -> bool:
+        world.wait(seconds=10)
+        waking.clear()
+        await world.meter(None, 1, current_a=(amps, None, None))
+        return waking.is_set()
+
+    assert not await wakes(10)
+    assert not await wakes(32)
+    # More than it may: the others have to make room.
+    assert await wakes(34)
+    assert not await wakes(34)
+    assert await wakes(20)
+    # Less was ordered; until the meter shows it, the others get nothing of it.
+    world.site.orders.limit(EVSE, 10)
+    await world.turn()
+    assert await wakes(10)
+    assert not await wakes(9)
+
+
+async def test_others_have_a_turn_while_many_stations_are_served(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controller, "SLICE_S", 0.0)
+    boxes = [world.add(name) for name in ("one", "two", "three")]
+    for box in boxes:
+        await world.start(None, evse=EvseId(box.info.id, 1))
+    served: list[list[int]] = []
+
+    async def look() -> None:
+        while True:
+            served.append([len(box.all("apply")) for box in boxes])
+            if served[-1][1]:
+                # It is taken away, and the turn goes on without it.
+                await world.site.remove_station("three")
+            await asyncio.sleep(0)
+
+    looking = asyncio.create_task(look())
+    await world.turn()
+    assert [1, 0, 0] in served
+    assert [len(box.all("apply")) for box in boxes] == [1, 1, 0]
+    looking.cancel()
+
+
+async def test_a_turn_that_is_under_way_ends_with_the_site(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controller, "SLICE_S", 0.0)
+    boxes = [world.add(name) for name in ("one", "two")]
+    for box in boxes:
+        await world.start(None, evse=EvseId(box.info.id, 1))
+    turn = asyncio.create_task(world.site.controller.step(world.now))
+    await until(lambda: boxes[0].all("apply") != [])
+    await world.site.controller.close()
+    await turn
+    assert boxes[1].all("apply") == []
 
 
 async def test_what_happens_together_is_one_turn(
@@ -413,9 +476,9 @@ async def test_what_happens_together_is_one_turn(
     turns: list[None] = []
     step = world.site.controller.step
 
-    def counted(now: datetime) -> None:
+    async def counted(now: datetime) -> None:
         turns.append(None)
-        step(now)
+        await step(now)
 
     monkeypatch.setattr(world.site.controller, "step", counted)
     monkeypatch.setattr(controller, "PAUSE_S", 0.05)

@@ -156,7 +156,7 @@ class World:
         await self.idle()
 
     async def idle(self) -> None:
-        while self.site.controller._busy:  # noqa: ASYNC110
+        while self.site.controller._busy or self.site.displays._busy:  # noqa: ASYNC110
             await asyncio.sleep(0)
 
     # What a station reports.

@@ -73,8 +73,8 @@ def decide(outlets: Sequence[Outlet], main_fuse_a: int, now: datetime) -> dict[E
         (outlet for outlet in outlets if outlet.charging),
         key=lambda item: (not item.obeys, *_age(item.state)),
     )
-    possible = [_possible_a(outlet, now) for outlet in charging]
-    rest = main_fuse_a - sum(_possible_a(o, now) for o in outlets if not o.charging)
+    possible = [possible_a(outlet, now) for outlet in charging]
+    rest = main_fuse_a - sum(possible_a(o, now) for o in outlets if not o.charging)
     wanted = [_wanted(outlet) for outlet in charging]
     obeying = sum(outlet.obeys for outlet in charging)
     shares = _share(
@@ -116,7 +116,7 @@ def decide(outlets: Sequence[Outlet], main_fuse_a: int, now: datetime) -> dict[E
 def room_a(outlets: Sequence[Outlet], evse: EvseId, main_fuse_a: int, now: datetime) -> int:
     """Return what one EVSE could have per phase besides what all others may draw."""
     others = (outlet for outlet in outlets if outlet.state.evse != evse)
-    return main_fuse_a - sum(_possible_a(outlet, now) for outlet in others)
+    return main_fuse_a - sum(possible_a(outlet, now) for outlet in others)
 
 
 def _age(state: EvseState) -> tuple[datetime, EvseId]:
@@ -136,7 +136,7 @@ def _wanted(outlet: Outlet) -> tuple[int, LimitReason]:
     return maximum, LimitReason.STATION_MAXIMUM
 
 
-def _possible_a(outlet: Outlet, now: datetime) -> int:
+def possible_a(outlet: Outlet, now: datetime) -> int:
     """Return what an EVSE may draw now, in the worst case."""
     state, fallback = outlet.state, outlet.limits.fallback_current_a
     if outlet.charging and not outlet.obeys:
