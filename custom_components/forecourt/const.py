@@ -30,6 +30,15 @@ CONF_PERSONAL_DATA = "personal_data"
 DEFAULT_MAIN_FUSE_A = 25
 MAX_MAIN_FUSE_A = 2000
 
+# Options of the site: its own port with TLS, which is closed without them.
+CONF_TLS_AUTHORITIES = "tls_authorities"
+CONF_TLS_CERTIFICATE = "tls_certificate"
+CONF_TLS_CERTIFICATE_FILE = "tls_certificate_file"
+CONF_TLS_HOSTS = "tls_hosts"
+CONF_TLS_KEY_FILE = "tls_key_file"
+CONF_TLS_PORT = "tls_port"
+DEFAULT_TLS_PORT = 9443
+
 PERSONAL_DATA_SHARED = "shared"
 PERSONAL_DATA_PRIVATE = "private"
 

@@ -44,6 +44,7 @@ from .issues import StationIssues
 from .ledger import Ledger
 from .offers import Offers
 from .price import PriceFeed
+from .security import Security
 from .site import Site, SiteSettings
 from .site.signal import Signal
 from .stations.ocpp import CentralSystem, PortInUseError
@@ -96,6 +97,7 @@ class Hub:
             on_learned=memory.remember_station,
             key=vault.key,
         )
+        self.security = Security(hass, entry, vault, self.central)
         self.price = PriceFeed(hass, self.site)
         self.offers = Offers(hass)
         self.issues = StationIssues(
@@ -120,6 +122,7 @@ class Hub:
         register_site(self.hass, self.entry)
         if self.private:
             forget_persons(self.hass, self.entry)
+        await self.security.load()
         await self.site.load()
         await self.price.follow(self.entry.options)
         await self.sync_users()
@@ -143,6 +146,7 @@ class Hub:
         """Open the doors, and run."""
         self._stop_serving = async_serve(self.hass, self.central)
         await self._open_port()
+        await self.security.open()
         self._running = self.hass.async_create_background_task(self.site.run(), "forecourt site")
 
     async def stop(self) -> None:
@@ -163,6 +167,7 @@ class Hub:
         self.offers.clear()
         await self.usage.async_shutdown()
         self.price.close()
+        await self.security.close()
         await self.central.stop()
         await self.site.close()
         await self.memory.save()
@@ -180,6 +185,7 @@ class Hub:
             else:
                 await self.usage.async_refresh()
             self.privacy_changed.send(private)
+        await self.security.sync()
         # Last, since the books may not take it.
         await self.price.follow(self.entry.options)
 
@@ -260,11 +266,12 @@ class Hub:
         station_id = subentry.data[CONF_STATION_ID]
         station = self.central.add_station(
             station_id,
-            password_hash=self.vault.password_hash(station_id),
+            credentials=self.security.keyring.credentials(station_id),
             evses=subentry.data[CONF_EVSES],
             fallback_current_a=subentry.data[CONF_FALLBACK_CURRENT_A],
             learned=self.memory.station(station_id),
         )
+        self.security.keyring.attach(station)
         forward = self.vault.forward(station_id)
         station.forward_to(None if forward is None else self.forward_target(forward))
         limits = Limits(
@@ -309,7 +316,7 @@ class Hub:
         await self.site.remove_station(station_id)
         await self.central.remove_station(station_id)
         self.issues.forget(station_id, evses)
-        await self.vault.set_password_hash(station_id, None)
+        await self.security.keys.forget(station_id)
         await self.vault.set_forward(station_id, None)
         self.memory.forget(station_id)
 

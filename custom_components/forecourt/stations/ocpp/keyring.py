@@ -114,11 +114,13 @@ class Keyring:
         self._requests = Attempts(now, MAX_REQUESTS_PER_MINUTE)
         self._wanted: dict[str, asyncio.Future[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._end = central.subscribe_knocks(self._knocked)
+        self._end: Callable[[], None] | None = central.subscribe_knocks(self._knocked)
 
     async def close(self) -> None:
-        """Give up what is under way."""
-        self._end()
+        """Give up what is under way; may be called twice."""
+        if self._end is not None:
+            self._end()
+            self._end = None
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
