@@ -29,9 +29,11 @@ from .const import (
 )
 from .devices import evse_of, register_site
 from .hub import ForecourtConfigEntry, Hub, ledger_path
+from .keys import Keys
 from .ledger import Ledger, LedgerError, LedgerTooNewError, LedgerUnreadableError
 from .services import async_setup_services
 from .vault import Memory, Vault
+from .websocket_api import async_setup_websocket_api
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -39,8 +41,9 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Set up the actions, which are there whether or not a site is."""
+    """Set up what may be asked, which is there whether or not a site is."""
     async_setup_services(hass)
+    async_setup_websocket_api(hass)
     return True
 
 
@@ -101,7 +104,9 @@ async def async_remove_config_entry_device(
 
 async def async_remove_entry(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Delete the secrets; the ledger is the owner's record and stays."""
-    await Vault(hass).remove()
+    vault = Vault(hass)
+    await Keys(hass, vault).remove()
+    await vault.remove()
     await Memory(hass).remove()
     # No site lets in the stations that wait to be confirmed.
     flows = hass.config_entries.flow

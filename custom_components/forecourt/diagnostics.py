@@ -1,8 +1,10 @@
 """What a bug report needs, without anything that is somebody's secret or says who somebody is."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import asdict
 from ipaddress import ip_address
+import re
 from typing import Any
 
 from homeassistant.components.diagnostics import REDACTED, async_redact_data
@@ -24,11 +26,14 @@ from .core.model.session import Session
 from .devices import evse_of, station_of
 from .hub import ForecourtConfigEntry, Hub
 from .ledger import LedgerError
-from .stations.base import Station
+from .stations.ocpp import OcppStation
+from .stations.ocpp.masking import masked
 
 TO_REDACT = {CONF_DEFAULT_USER, CONF_GROUP, CONF_PERSON, CONF_USER_ID}
 
 RECENT_SESSIONS = 20
+
+SERIAL_NUMBER = re.compile(r'("\w*serialNumber":)"(?:[^"\\]|\\.)*"?', re.IGNORECASE)
 
 
 async def async_get_config_entry_diagnostics(
@@ -76,7 +81,7 @@ async def async_get_config_entry_diagnostics(
             "tokens_blocked": sum(record.blocked for record in site.members.tokens.values()),
         },
         "ledger": await _ledger(hub),
-        "stations": [_station(hub, station) for station in site.stations.values()],
+        "stations": [await _station(hub, station) for station in hub.central.stations.values()],
     }
 
 
@@ -86,11 +91,11 @@ async def async_get_device_diagnostics(
     """Return what is known of the station that the device is, or is a part of."""
     hub = entry.runtime_data
     evse = evse_of(device)
-    station = hub.site.stations.get(evse.station_id if evse else station_of(device) or "")
+    station = hub.central.stations.get(evse.station_id if evse else station_of(device) or "")
     if station is None:
         return {}
     return {
-        "station": _station(hub, station),
+        "station": await _station(hub, station),
         "ledger": await _ledger(hub, station_id=station.info.id),
     }
 
@@ -110,7 +115,9 @@ async def _ledger(hub: Hub, station_id: str | None = None) -> dict[str, Any]:
     }
 
 
-def _station(hub: Hub, station: Station) -> dict[str, Any]:
+async def _station(hub: Hub, station: OcppStation) -> dict[str, Any]:
+    # Two hundred stations have forty thousand frames: let the others have a turn.
+    await asyncio.sleep(0)
     info = station.info
     return {
         "id": info.id,
@@ -121,8 +128,40 @@ def _station(hub: Hub, station: Station) -> dict[str, Any]:
         "firmware": info.firmware,
         "address": info.address and _address(info.address),
         "online": station.online,
+        "security_profile": hub.central.security_profile(info.id),
         "evses": [_evse(hub, state) for state in hub.site.board.of(info.id)],
+        "learned": _learned(station),
+        "lacks": sorted(capability.__name__ for capability in station.lacks),
+        "quirks": [{"name": quirk.name, "source": quirk.source} for quirk in station.quirks],
+        "settings": {name: _setting(name, value) for name, value in station.settings.items()},
+        "limits_in_force": station.composite.found,
+        "fault": station.fault,
+        "notes": dict(station.notes),
+        "forwarding": station.forwarder.state(),
+        "counters": station.counters.as_dict(),
+        "frames": [
+            {**entry, "payload": _without_serial(entry["payload"], info.serial)}
+            for entry in station.frames.entries()
+        ],
     }
+
+
+def _learned(station: OcppStation) -> dict[str, Any]:
+    learned = station.learned.as_dict()
+    tries = [[name, _setting(name, value), count] for name, value, count in learned["tries"]]
+    return {**learned, "tries": tries, "list_digest": learned["list_digest"] and REDACTED}
+
+
+def _setting(name: str, value: str) -> str:
+    """Return the value of a setting, masked if it is a secret."""
+    shown: str = masked({"key": name, "value": value})["value"]
+    return shown
+
+
+def _without_serial(payload: str, serial: str | None) -> str:
+    """Return a payload without the number by which its maker knows who bought the station."""
+    payload = SERIAL_NUMBER.sub(rf'\1"{REDACTED}"', payload)
+    return payload.replace(serial, REDACTED) if serial else payload
 
 
 def _evse(hub: Hub, state: EvseState) -> dict[str, Any]:

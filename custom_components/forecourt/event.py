@@ -1,13 +1,14 @@
-"""Sessions that start and end, and tokens that are shown."""
+"""Sessions that start and end, tokens that are shown, and what stations tell of themselves."""
 
 from typing import Any, override
 
 from homeassistant.components.event import EventEntity, EventEntityDescription
+from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import StationCoordinator
-from .core.model.events import SessionEvent, SessionPhase, Tap
+from .core.model.events import SessionEvent, SessionPhase, StationEvent, StationEventKind, Tap
 from .core.model.ids import EvseId
 from .entity import AsTheyCome, EvseEntity, Makers, StationEntity
 from .hub import ForecourtConfigEntry, Hub
@@ -25,6 +26,12 @@ SESSION = EventEntityDescription(
 TOKEN_PRESENTED = EventEntityDescription(
     key="token_presented", translation_key="token_presented", event_types=[ACCEPTED, REFUSED]
 )
+STATION_EVENT = EventEntityDescription(
+    key="station_event",
+    translation_key="station_event",
+    entity_category=EntityCategory.DIAGNOSTIC,
+    event_types=[kind.value for kind in StationEventKind],
+)
 
 
 async def async_setup_entry(
@@ -37,7 +44,10 @@ async def async_setup_entry(
 
 
 def _of_station(hub: Hub, coordinator: StationCoordinator) -> list[EventEntity]:
-    return [TokenPresentedEvent(hub, coordinator, TOKEN_PRESENTED)]
+    return [
+        TokenPresentedEvent(hub, coordinator, TOKEN_PRESENTED),
+        StationEventEntity(hub, coordinator, STATION_EVENT),
+    ]
 
 
 def _of_evse(hub: Hub, coordinator: StationCoordinator, evse: EvseId) -> list[EventEntity]:
@@ -128,3 +138,20 @@ class TokenPresentedEvent(PersonalEvent):
             {"reason": answer.reason.value},
             {"last4": tap.last4, "user": self.hub.user_name(answer.user_id)},
         )
+
+
+class StationEventEntity(StationEntity, EventEntity):
+    """The station told something about itself: its security, its firmware, its diagnostics."""
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow the site."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self.hub.site.happened_signal.connect(self._happened))
+
+    @callback
+    def _happened(self, event: StationEvent) -> None:
+        if event.station_id == self.coordinator.station_id:
+            # At once, since each one counts.
+            self._trigger_event(event.kind.value, {"what": event.what, "detail": event.detail})
+            self.async_write_ha_state()

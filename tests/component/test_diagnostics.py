@@ -1,6 +1,7 @@
 """What a bug report contains, and what it must not."""
 
 from collections.abc import Callable
+from datetime import timedelta
 import json
 from typing import Any
 
@@ -10,8 +11,10 @@ from homeassistant.helpers.json import JSONEncoder
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import get_system_health_info
+from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.forecourt.const import DOMAIN
+from custom_components.forecourt.core.model.ids import EvseId
 from custom_components.forecourt.diagnostics import (
     _address,
     async_get_config_entry_diagnostics,
@@ -31,9 +34,18 @@ from .conftest import (
     a_station,
     a_user,
     devices_of_site,
+    plant,
 )
 
 PASSWORD = "correct-horse-battery"
+PLANTED = {
+    "AuthorizationKey": "planted-0123456789",
+    "ChargerSerialNo": "SN-OTHER",
+    "FreevendIdTag": STRANGE_CARD,
+    "ICCID": "planted-iccid",
+    "VendorToken": "planted-token",
+    "WifiPassphrase": "planted-wifi",
+}
 
 
 @pytest.fixture
@@ -58,8 +70,21 @@ async def wallbox(
     hub.sync_station(next(s for s in entry.subentries.values() if s.subentry_type == "station"))
     with pytest.raises(Exception, match="401"):
         await RawClient(f"ws://127.0.0.1:{port}", "GARAGE", password="wrong").connect()
-    async with dial_in(password=PASSWORD) as station:
+    station = dial_in(password=PASSWORD, vendor="Huawei")
+    plant(station, **PLANTED)
+    async with station:
         await passing_time.until(lambda: station.ready)
+        await passing_time.passes(20)
+        # What is kept of its messages has all of these now, too.
+        garage = hub.central.stations["GARAGE"]
+        garage.settings.update(PLANTED)
+        garage.tries["AuthorizationKey", PLANTED["AuthorizationKey"]] += 1
+        await garage.call("GetConfiguration", {})
+        await garage.call("DataTransfer", {"vendorId": "Acme", "data": STRANGE_CARD})
+        held = await hub.site.reservations.reserve(
+            EvseId("GARAGE", 1), passing_time.clock.utc() + timedelta(hours=1), user_id=BEN
+        )
+        await hub.site.reservations.cancel(held.id)
         assert await station.tap(STRANGE_CARD) == "refused"
         await station.plug(1, "family", soc=0.2)
         await passing_time.passes(1)
@@ -73,6 +98,8 @@ def assert_no_secret(text: str) -> None:
         assert card.casefold() not in text.casefold()
         assert card[-4:].casefold() not in text.casefold()
     for secret in ("Anna", "Ben", ANNA, BEN, "person.", "family", "SN-1", PASSWORD, "scrypt"):
+        assert secret not in text, secret
+    for secret in PLANTED.values():
         assert secret not in text, secret
 
 
@@ -97,6 +124,49 @@ async def test_of_the_site(hass: HomeAssistant, wallbox: Ocpp16Station) -> None:
     assert "wrong_password" in causes
     assert told["central"]["knocks"][0]["address"] == "127.0.0.1"
     assert told["version"]
+
+    assert station["security_profile"] == 1
+    assert station["quirks"][0]["name"] == "limits in watts only"
+    assert station["learned"]["unit"] == "W"
+    assert station["learned"]["list_version"] >= 1
+    assert station["lacks"] == []
+    assert station["settings"]["MeterValueSampleInterval"] == "10"
+    assert set(PLANTED) <= set(station["settings"])
+    assert ["AuthorizationKey", "…", 1] in station["learned"]["tries"]
+    assert station["forwarding"] is None
+    assert station["counters"]["messages_in"] > 10
+    actions = [frame["action"] for frame in station["frames"]]
+    assert {"BootNotification", "answer to GetConfiguration", "ReserveNow"} <= set(actions)
+    boot = next(f for f in station["frames"] if f["action"] == "BootNotification")
+    assert "Simulated Wallbox" in boot["payload"]
+    assert boot["payload"].count("**REDACTED**") >= 1
+
+
+async def test_frames_are_for_administrators(
+    hass: HomeAssistant,
+    wallbox: Ocpp16Station,
+    hass_ws_client: WebSocketGenerator,
+    hass_read_only_access_token: str,
+) -> None:
+    browser = await hass_ws_client(hass)
+    await browser.send_json_auto_id({"type": "forecourt/frames", "station_id": "GARAGE"})
+    frames = (await browser.receive_json())["result"]["frames"]
+    assert {"at", "direction", "action", "message_id", "payload", "size"} == set(frames[0])
+    text = json.dumps(frames)
+    for secret in (CARD_OF_ANNA, STRANGE_CARD, PLANTED["AuthorizationKey"], PASSWORD):
+        assert secret not in text
+
+    await browser.send_json_auto_id({"type": "forecourt/frames", "station_id": "NOBODY"})
+    assert (await browser.receive_json())["error"]["code"] == "not_found"
+
+    visitor = await hass_ws_client(hass, hass_read_only_access_token)
+    await visitor.send_json_auto_id({"type": "forecourt/frames", "station_id": "GARAGE"})
+    assert (await visitor.receive_json())["error"]["code"] == "unauthorized"
+
+    [entry] = hass.config_entries.async_entries(DOMAIN)
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    await browser.send_json_auto_id({"type": "forecourt/frames", "station_id": "GARAGE"})
+    assert (await browser.receive_json())["error"]["code"] == "not_found"
 
 
 async def test_of_a_device(hass: HomeAssistant, wallbox: Ocpp16Station) -> None:
@@ -148,10 +218,17 @@ async def test_system_health(hass: HomeAssistant, wallbox: Ocpp16Station) -> Non
     assert await async_setup_component(hass, "system_health", {})
     await hass.async_block_till_done()
     [entry] = hass.config_entries.async_entries(DOMAIN)
-    assert await get_system_health_info(hass, DOMAIN) == {
+    counters = entry.runtime_data.central.stations["GARAGE"].counters
+    told = await get_system_health_info(hass, DOMAIN)
+    assert told.pop("answer_p99_ms") >= 0
+    assert told == {
         "stations": 1,
         "stations_online": 1,
         "port": entry.data["port"],
+        "tls_port": None,
+        "messages_in": counters.messages_in,
+        "messages_out": counters.messages_out,
+        "errors": 0,
     }
     assert await hass.config_entries.async_unload(entry.entry_id)
     assert await get_system_health_info(hass, DOMAIN) == {}

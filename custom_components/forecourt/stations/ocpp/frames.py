@@ -152,6 +152,11 @@ class Counters:
         """Take note of how long the station waited for an answer."""
         self._answer_s.append(after_s)
 
+    @property
+    def answer_s(self) -> tuple[float, ...]:
+        """How long the latest answers took, in seconds."""
+        return tuple(self._answer_s)
+
     def as_dict(self) -> dict[str, Any]:
         """Return all counts, and how long the latest answers took in milliseconds."""
         return {
@@ -162,11 +167,12 @@ class Counters:
             "dropped": self.dropped,
             "repeated": self.repeated,
             "timeouts": self.timeouts,
-            "answer_ms": _spread(self._answer_s),
+            "answer_ms": spread_ms(self._answer_s),
         }
 
 
-def _spread(seconds: Iterable[float]) -> dict[str, float | None]:
+def spread_ms(seconds: Iterable[float]) -> dict[str, float | None]:
+    """Return the median, the 99th percentile and the longest of times, in milliseconds."""
     ordered = sorted(seconds)
 
     def at(part: float) -> float | None:

@@ -61,9 +61,11 @@ _BULK = frozenset(
     )
 )
 
-# AuthorizationKey, BasicAuthPassword, and what vendors call theirs.
+# AuthorizationKey, BasicAuthPassword, FreevendIdTag, what vendors call theirs, and what
+# says which one of all stations this is.
 _SECRET_SETTING = re.compile(
-    "key|passw|passphrase|psk|pin(?!g)|secret|token|credential", re.IGNORECASE
+    "key|passw|passphrase|psk|pin(?!g)|secret|token|credential|id_?tag|iccid|imsi|serial",
+    re.IGNORECASE,
 )
 # Where the value of a setting stands: 1.6, SetVariables, NotifyEvent, NotifyReport.
 _VALUES = frozenset({"value", "attributevalue", "actualvalue", "variableattribute"})
