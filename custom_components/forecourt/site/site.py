@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 import logging
+from weakref import WeakValueDictionary
 
 from ..core.access.authorize import TokenRecord
 from ..core.control.limits import VALIDITY, Limits
@@ -95,7 +96,7 @@ class Site:
         self._limits: dict[str, Limits] = {}
         self._free_since: dict[EvseId, datetime] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._start = asyncio.Lock()
+        self._starting = WeakValueDictionary[Token | None, asyncio.Lock]()
         self.books.changed.connect(self._session_changed)
 
     async def load(self) -> None:
@@ -250,8 +251,9 @@ class Site:
     async def transaction_started(self, start: TransactionStart) -> TransactionAnswer:
         """Book a start, whoever it is for: energy that flows is never left out of the books."""
         evse = start.evse
-        # One start at a time, so that a card cannot begin two charges in one moment.
-        async with self._locks[evse.station_id], self._start:
+        # One start of a card at a time, so that it cannot begin two charges in one moment.
+        starting = self._starting.setdefault(start.token, asyncio.Lock())
+        async with self._locks[evse.station_id], starting:
             known = await self.books.find(start)
             authorization = self.desk.judge_start(start)
             if known is not None:
