@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 import logging
 from pathlib import Path
 
@@ -323,6 +324,20 @@ class Hub:
     async def enrol(self, token: Token, user_id: str) -> None:
         """Give a token to a user."""
         await self.vault.add_token(token, user_id)
+        await self.sync_users()
+
+    async def change_card(
+        self,
+        token: Token,
+        *,
+        blocked: bool,
+        expires_at: datetime | None,
+        max_sessions: int | None,
+    ) -> None:
+        """Change what a card is good for; it is so at once, at stations too."""
+        await self.vault.update_token(
+            token, blocked=blocked, expires_at=expires_at, max_sessions=max_sessions
+        )
         await self.sync_users()
 
     async def withdraw(self, token: Token) -> None:

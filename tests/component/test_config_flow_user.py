@@ -106,7 +106,7 @@ async def test_users_can_be_told_apart(set_up_site: SetUp, desk: Desk) -> None:
 
 async def test_edit(site: MockConfigEntry, desk: Desk) -> None:
     dialog = await desk.edit(site, user(site, "Anna"))
-    assert dialog.shown["menu_options"] == ["edit", "enrol", "remove"]
+    assert dialog.shown["menu_options"] == ["edit", "enrol", "choose_card", "remove"]
     assert dialog.placeholders == {"name": "Anna", "cards": "…A1B2"}
     await dialog.choose("reconfigure", "edit")
     assert dialog.filled == {"name": "Anna"}

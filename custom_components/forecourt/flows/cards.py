@@ -1,6 +1,8 @@
-"""Enrols cards by a tap, and takes them away."""
+"""Enrols cards by a tap, changes what they are good for, and takes them away."""
 
 import asyncio
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from homeassistant.config_entries import (
@@ -10,10 +12,13 @@ from homeassistant.config_entries import (
     ConfigSubentryFlow,
     SubentryFlowResult,
 )
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.selector import BooleanSelector, DateSelector, SelectSelector
 from homeassistant.util import dt as dt_util
 import probatio as vol
 
 from ..const import CONF_STATION_ID, CONF_USER_ID, SUBENTRY_STATION
+from ..core.access.authorize import TokenRecord
 from ..core.access.enrolment import WINDOW
 from ..core.model.ids import EvseId
 from ..core.model.token import Token
@@ -21,9 +26,23 @@ from ..hub import Hub
 from ..site.desk import EnrolledTap, EnrolmentBusyError, EnrolmentTimeoutError
 from .fields import labelled_choice
 from .running import running_hub
+from .texts import Texts
 
 CONF_STATION = "station"
 CONF_CARD = "card"
+CONF_BLOCKED = "blocked"
+CONF_LAST_DAY = "last_day"
+CONF_SEVERAL_CARS = "several_cars"
+
+ONE_DAY, A_MOMENT = timedelta(days=1), timedelta(microseconds=1)
+
+CARD_SCHEMA = vol.Schema(
+    {
+        vol.Required(CONF_BLOCKED): BooleanSelector(),
+        vol.Optional(CONF_LAST_DAY): DateSelector(),
+        vol.Required(CONF_SEVERAL_CARS): BooleanSelector(),
+    }
+)
 
 
 class CardSteps(ConfigSubentryFlow):
@@ -160,16 +179,72 @@ class CardSteps(ConfigSubentryFlow):
             return self.async_abort(
                 reason="card_removed", description_placeholders=self._placeholders
             )
-        # Card numbers are secret: the browser gets to know their positions.
-        self._cards = [record.token for record in hub.vault.tokens_of(self._user_id)]
-        cards = {str(number): str(card) for number, card in enumerate(self._cards)}
         return self.async_show_form(
             step_id="remove",
-            data_schema=vol.Schema({vol.Required(CONF_CARD): labelled_choice(cards)}),
+            data_schema=vol.Schema({vol.Required(CONF_CARD): self._card_choice()}),
+            description_placeholders=self._placeholders,
+        )
+
+    # A card changes
+
+    async def async_step_choose_card(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask which card is to change."""
+        if user_input is not None:
+            self._token = self._cards[int(user_input[CONF_CARD])]
+            return await self.async_step_change_card()
+        choice = self._card_choice()
+        if len(self._cards) == 1:
+            self._token = self._cards[0]
+            return await self.async_step_change_card()
+        return self.async_show_form(
+            step_id="choose_card",
+            data_schema=vol.Schema({vol.Required(CONF_CARD): choice}),
+            description_placeholders=self._placeholders,
+        )
+
+    async def async_step_change_card(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask what the card is good for."""
+        hub = self._hub
+        record = hub.site.members.tokens.get(self._token)
+        if record is None:
+            return self.async_abort(reason="card_gone", description_placeholders=self._placeholders)
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            expires_at = _end_of(user_input.get(CONF_LAST_DAY))
+            if expires_at is not None and expires_at <= dt_util.utcnow():
+                errors[CONF_LAST_DAY] = "last_day_over"
+            else:
+                await hub.change_card(
+                    self._token,
+                    blocked=user_input[CONF_BLOCKED],
+                    expires_at=expires_at,
+                    max_sessions=None if user_input[CONF_SEVERAL_CARS] else 1,
+                )
+                return self.async_abort(
+                    reason="card_changed", description_placeholders=self._placeholders
+                )
+        return self.async_show_form(
+            step_id="change_card",
+            data_schema=self.add_suggested_values_to_schema(
+                CARD_SCHEMA, user_input or _answers(record)
+            ),
+            errors=errors,
             description_placeholders=self._placeholders,
         )
 
     # What the steps share
+
+    def _card_choice(self) -> SelectSelector:
+        """Return a list of the user's cards.
+
+        Card numbers are secret: the browser gets to know their positions.
+        """
+        self._cards = [record.token for record in self._hub.vault.tokens_of(self._user_id)]
+        return labelled_choice({str(number): str(card) for number, card in enumerate(self._cards)})
 
     @property
     def _hub(self) -> Hub:
@@ -215,6 +290,36 @@ class CardSteps(ConfigSubentryFlow):
             description_placeholders={"name": self._name, "card": str(self._token)},
             unique_id=self._new["unique_id"],
         )
+
+
+async def card_list(hass: HomeAssistant, cards: Iterable[TokenRecord]) -> str:
+    """Return cards in words, with what is special about them."""
+    texts, now = await Texts.load(hass), dt_util.utcnow()
+
+    def shown(card: TokenRecord) -> str:
+        if card.blocked:
+            return texts("card_blocked", card=card.token)
+        return texts("card_expired", card=card.token) if card.expired(now) else str(card.token)
+
+    return ", ".join(map(shown, cards)) or "-"
+
+
+def _end_of(day: str | None) -> datetime | None:
+    """Return when a day is over where Home Assistant is; `None` for no day."""
+    if day is None:
+        return None
+    return dt_util.as_utc(dt_util.start_of_local_day(date.fromisoformat(day) + ONE_DAY))
+
+
+def _answers(record: TokenRecord) -> dict[str, Any]:
+    """Return what the form about a card is filled with."""
+    answers: dict[str, Any] = {
+        CONF_BLOCKED: record.blocked,
+        CONF_SEVERAL_CARS: record.max_sessions != 1,
+    }
+    if record.expires_at is not None:
+        answers[CONF_LAST_DAY] = str((dt_util.as_local(record.expires_at) - A_MOMENT).date())
+    return answers
 
 
 def _stations(entry: ConfigEntry[Any]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from homeassistant.helpers.selector import (
 import probatio as vol
 
 from ..const import CONF_GROUP, CONF_PERSON, CONF_USER_ID, SUBENTRY_USER, user_unique_id
-from .cards import CardSteps, online_stations
+from .cards import CardSteps, card_list, online_stations
 from .fields import NAME, same_name
 
 EVERYONE = "Everyone"
@@ -65,13 +65,13 @@ class UserFlow(CardSteps):
         """Ask what to do."""
         options = ["edit", "enrol"]
         if cards := self._hub.vault.tokens_of(self._user_id):
-            options.append("remove")
+            options += ["choose_card", "remove"]
         return self.async_show_menu(
             step_id="reconfigure",
             menu_options=options,
             description_placeholders={
                 "name": self._name,
-                "cards": ", ".join(str(card.token) for card in cards) or "-",
+                "cards": await card_list(self.hass, cards),
             },
         )
 
