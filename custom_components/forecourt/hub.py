@@ -317,7 +317,7 @@ class Hub:
         await self.site.remove_station(station_id)
         await self.central.remove_station(station_id)
         self.issues.forget(station_id, evses)
-        await self.security.keys.forget(station_id)
+        await self.security.forget(station_id)
         await self.vault.set_forward(station_id, None)
         self.memory.forget(station_id)
 

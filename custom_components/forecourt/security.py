@@ -40,6 +40,7 @@ _LOGGER = logging.getLogger(__name__)
 
 LOOK_EVERY = timedelta(days=1)
 
+ISSUE_NOT_BACK = "upgrade_not_back"
 ISSUE_TLS_CERTIFICATE = "tls_certificate_unusable"
 ISSUE_TLS_PORT_FORBIDDEN = "tls_port_forbidden"
 ISSUE_TLS_PORT_IN_USE = "tls_port_in_use"
@@ -135,6 +136,11 @@ class Security:
         self._context = context
         self._hosts = facts_of(keys[0].chain_pem).hosts
         self._root_pem = _root_of(keys[0], authority)
+
+    async def forget(self, station_id: str) -> None:
+        """Forget the keys of a station that was removed."""
+        await self.keys.forget(station_id)
+        self._forget(f"{ISSUE_NOT_BACK}_{station_id}")
 
     async def authority(self) -> CertifiedKey:
         """Return the site's authority, which is made at its first use."""

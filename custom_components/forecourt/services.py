@@ -2,10 +2,16 @@
 
 from homeassistant.core import HomeAssistant, callback
 
-from .actions import ocpp, reservations, sessions, tokens
+from .actions import ocpp, reservations, security, sessions, tokens
 from .const import DOMAIN
 
-ACTIONS = (*ocpp.ACTIONS, *reservations.ACTIONS, *sessions.ACTIONS, *tokens.ACTIONS)
+ACTIONS = (
+    *ocpp.ACTIONS,
+    *reservations.ACTIONS,
+    *security.ACTIONS,
+    *sessions.ACTIONS,
+    *tokens.ACTIONS,
+)
 
 
 @callback

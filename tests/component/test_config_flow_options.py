@@ -11,7 +11,7 @@ from custom_components.forecourt.const import DOMAIN
 from custom_components.forecourt.price import per_kwh
 
 from .conftest import ANNA, BEN, SetUp
-from .dialogs import Desk
+from .dialogs import Desk, Dialog
 
 PRICE = "sensor.price"
 ANSWERS = {
@@ -27,13 +27,20 @@ async def site(set_up_site: SetUp) -> MockConfigEntry:
     return await set_up_site()
 
 
+async def open_options(desk: Desk, site: MockConfigEntry) -> Dialog:
+    """Open the dialog at what most people want to change."""
+    dialog = await desk.options(site)
+    await dialog.choose("init", "site")
+    return dialog
+
+
 def issues(hass: HomeAssistant) -> set[str]:
     return {issue_id for domain, issue_id in ir.async_get(hass).issues if domain == DOMAIN}
 
 
 async def test_options(hass: HomeAssistant, site: MockConfigEntry, desk: Desk) -> None:
     hub = site.runtime_data
-    dialog = await desk.options(site)
+    dialog = await open_options(desk, site)
     assert dialog.filled == {
         "main_fuse_a": 25,
         "access": "known",
@@ -42,7 +49,7 @@ async def test_options(hass: HomeAssistant, site: MockConfigEntry, desk: Desk) -
     }
     assert dialog.options("default_user") == [ANNA, BEN]
 
-    await dialog.answer("init", **ANSWERS)
+    await dialog.answer("site", **ANSWERS)
 
     assert dialog.step == "create_entry"
     assert site.options == {"main_fuse_a": 32, "access": "known", "personal_data": "private"}
@@ -55,17 +62,17 @@ async def test_options(hass: HomeAssistant, site: MockConfigEntry, desk: Desk) -
 async def test_where_anyone_may_charge_somebody_pays(
     hass: HomeAssistant, site: MockConfigEntry, desk: Desk
 ) -> None:
-    dialog = await desk.options(site)
-    await dialog.answer("init", **{**ANSWERS, "access": "anyone"})
+    dialog = await open_options(desk, site)
+    await dialog.answer("site", **{**ANSWERS, "access": "anyone"})
     assert dialog.errors == {"default_user": "default_user_required"}
     assert dialog.filled["access"] == "anyone"
 
-    await dialog.answer("init", **{**ANSWERS, "access": "anyone", "default_user": BEN})
+    await dialog.answer("site", **{**ANSWERS, "access": "anyone", "default_user": BEN})
 
     assert site.options["default_user"] == BEN
     await hass.async_block_till_done()
     assert site.runtime_data.site.settings.default_user_id == BEN
-    assert (await desk.options(site)).filled["default_user"] == BEN
+    assert (await open_options(desk, site)).filled["default_user"] == BEN
 
 
 async def test_a_default_user_who_is_deleted_is_missed(
@@ -80,17 +87,17 @@ async def test_a_default_user_who_is_deleted_is_missed(
 
     assert issues(hass) == {"default_user_missing"}
     assert site.runtime_data.site.settings.default_user_id is None
-    dialog = await desk.options(site)
+    dialog = await open_options(desk, site)
     assert "default_user" not in dialog.filled
 
-    await dialog.answer("init", **{**ANSWERS, "access": "anyone", "default_user": ANNA})
+    await dialog.answer("site", **{**ANSWERS, "access": "anyone", "default_user": ANNA})
     await hass.async_block_till_done()
     assert not issues(hass)
 
 
 async def test_a_fixed_price(hass: HomeAssistant, site: MockConfigEntry, desk: Desk) -> None:
-    dialog = await desk.options(site)
-    await dialog.answer("init", **{**ANSWERS, "price_source": "fixed"})
+    dialog = await open_options(desk, site)
+    await dialog.answer("site", **{**ANSWERS, "price_source": "fixed"})
     assert dialog.step == "price_fixed"
     assert dialog.filled == {"price_per_kwh": 0.30}
 
@@ -104,8 +111,8 @@ async def test_a_price_from_an_entity(
     hass: HomeAssistant, site: MockConfigEntry, desk: Desk
 ) -> None:
     currency = hass.config.currency
-    dialog = await desk.options(site)
-    await dialog.answer("init", **{**ANSWERS, "price_source": "entity"})
+    dialog = await open_options(desk, site)
+    await dialog.answer("site", **{**ANSWERS, "price_source": "entity"})
     assert dialog.step == "price_entity"
 
     await dialog.answer("price_entity", price_entity=PRICE)
@@ -130,7 +137,7 @@ async def test_a_price_from_an_entity(
     assert "price_per_kwh" not in site.options
     await hass.async_block_till_done()
     assert not issues(hass)
-    again = await desk.options(site)
+    again = await open_options(desk, site)
     assert again.filled["price_source"] == "entity"
 
 

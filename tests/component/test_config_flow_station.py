@@ -90,7 +90,7 @@ async def test_where_to_dial_without_a_network(
     async def lost(*_: object) -> str:
         raise HomeAssistantError
 
-    monkeypatch.setattr("custom_components.forecourt.flows.addresses.async_get_source_ip", lost)
+    monkeypatch.setattr("custom_components.forecourt.tls_options.async_get_source_ip", lost)
 
     dialog = await connect_screen(desk, site)
 

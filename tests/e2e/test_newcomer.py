@@ -74,6 +74,7 @@ async def test_a_station_that_dials_in_is_discovered(screen: Screen, wallbox: Wa
 async def test_a_price(screen: Screen) -> None:
     await screen.open(INTEGRATION)
     await screen.press("Configure")
+    await screen.choose("Charging and price")
     await screen.page.get_by_role("radio", name="A fixed price").click()
     await screen.picture("options")
     await screen.press("Submit")

@@ -2,31 +2,32 @@
 
 from dataclasses import dataclass
 
-from homeassistant.components.network import async_get_source_ip
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.network import NoURLAvailableError, get_url
 
+from ..hub import Hub
 from ..stations.ocpp.ha import URL
-
-LOOPBACK = "127.0.0.1"
+from ..tls_options import own_address
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where a wallbox reaches the site: its own port, and Home Assistant's server with TLS."""
+    """Where a wallbox reaches the site: its own ports, and Home Assistant's server with TLS."""
 
     plain: str
+    own_tls: str | None
     encrypted: str | None
 
 
-async def station_addresses(hass: HomeAssistant, port: int) -> Addresses:
-    """Return the addresses; of numbers only, since many wallboxes cannot resolve names."""
-    try:
-        host = await async_get_source_ip(hass)
-    except HomeAssistantError:
-        host = LOOPBACK
-    return Addresses(plain=f"ws://{host}:{port}/", encrypted=_encrypted(hass))
+async def station_addresses(hass: HomeAssistant, hub: Hub, port: int) -> Addresses:
+    """Return the addresses; of numbers if possible, since many wallboxes cannot resolve names."""
+    host = await own_address(hass)
+    way = await hub.security.way()
+    return Addresses(
+        plain=f"ws://{host}:{port}/",
+        own_tls=None if way is None else f"{way.url}/",
+        encrypted=_encrypted(hass),
+    )
 
 
 def _encrypted(hass: HomeAssistant) -> str | None:

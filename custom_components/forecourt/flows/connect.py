@@ -98,14 +98,18 @@ class ConnectScreen(ConfigSubentryFlow, ABC):
             return await self._found(newcomers)
         port: int = self._get_entry().data[CONF_PORT]
         texts = await Texts.load(self.hass)
-        addresses = await station_addresses(self.hass, port)
-        encrypted = addresses.encrypted
+        addresses = await station_addresses(self.hass, self._hub, port)
+        encrypted = [
+            texts(key, url=url)
+            for key, url in (("own_tls", addresses.own_tls), ("encrypted", addresses.encrypted))
+            if url is not None
+        ]
         return self.async_show_menu(
             step_id="connect",
             menu_options=["waiting", "manual"] if waiting else ["manual"],
             description_placeholders={
                 "url": addresses.plain,
-                "encrypted": f"\n{texts('encrypted', url=encrypted)}\n" if encrypted else "",
+                "encrypted": "".join(f"\n{text}\n" for text in encrypted),
                 "knocks": knock_list(central.knocks, port, texts, dt_util.utcnow()),
                 "waiting": ", ".join(map(station_label, waiting.values())),
             },

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from homeassistant.config_entries import ConfigFlowResult, ConfigSubentry, OptionsFlow
+from homeassistant.config_entries import ConfigFlowResult, ConfigSubentry
 from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT
 from homeassistant.helpers.selector import (
     EntitySelector,
@@ -26,7 +26,9 @@ from ..const import (
 )
 from ..core.model.token import Access
 from ..price import per_kwh, read_price
+from ..tls_options import TLS_OPTIONS
 from .fields import SITE, choice, labelled_choice
+from .security import SecuritySteps
 
 CONF_PRICE_SOURCE = "price_source"
 PRICE_NONE = "none"
@@ -34,14 +36,19 @@ PRICE_FIXED = "fixed"
 PRICE_FROM_ENTITY = "entity"
 
 
-class SiteOptionsFlow(OptionsFlow):
+class SiteOptionsFlow(SecuritySteps):
     """The options of the site."""
 
     def __init__(self) -> None:
         """Start without answers."""
+        super().__init__()
         self._options: dict[str, Any] = {}
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask what to change."""
+        return self.async_show_menu(step_id="init", menu_options=["site", "security"])
+
+    async def async_step_site(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Ask for everything but the price itself."""
         errors: dict[str, str] = {}
         if user_input is not None:
@@ -55,9 +62,9 @@ class SiteOptionsFlow(OptionsFlow):
                         return await self.async_step_price_fixed()
                     case "entity":
                         return await self.async_step_price_entity()
-                return self.async_create_entry(data=self._options)
+                return self._finish()
         return self.async_show_form(
-            step_id="init",
+            step_id="site",
             data_schema=self.add_suggested_values_to_schema(
                 self._schema(), user_input or self._current()
             ),
@@ -69,7 +76,7 @@ class SiteOptionsFlow(OptionsFlow):
     ) -> ConfigFlowResult:
         """Ask what a kilowatt-hour costs."""
         if user_input is not None:
-            return self.async_create_entry(data={**self._options, **user_input})
+            return self._finish(**user_input)
         box = NumberSelectorConfig(
             min=0,
             step="any",
@@ -102,7 +109,7 @@ class SiteOptionsFlow(OptionsFlow):
                 errors[CONF_PRICE_ENTITY] = "price_unit"
                 placeholders["unit"] = str(unit)
             else:
-                return self.async_create_entry(data={**self._options, **user_input})
+                return self._finish(**user_input)
         selector = EntitySelector(EntitySelectorConfig(domain=["sensor", "input_number", "number"]))
         return self.async_show_form(
             step_id="price_entity",
@@ -113,6 +120,12 @@ class SiteOptionsFlow(OptionsFlow):
             errors=errors,
             description_placeholders=placeholders,
         )
+
+    def _finish(self, **price: Any) -> ConfigFlowResult:
+        """Keep what was answered, and what other dialogs ask for."""
+        known = self.config_entry.options
+        tls = {key: known[key] for key in TLS_OPTIONS if key in known}
+        return self.async_create_entry(data={**tls, **self._options, **price})
 
     def _schema(self) -> vol.Schema:
         users = {user.data[CONF_USER_ID]: user.title for user in self._users()}

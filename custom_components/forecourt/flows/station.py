@@ -23,7 +23,7 @@ from ..const import (
     station_unique_id,
 )
 from ..core.model.station import StationInfo
-from ..stations.ocpp import generate_password, hash_password
+from ..stations.ocpp import SecurityProfile, generate_password, hash_password
 from ..stations.ocpp.door import IDENTITY
 from .adding import is_added, next_step_text, station_data, suggested_name
 from .connect import ConnectScreen
@@ -36,6 +36,7 @@ NONE, KEEP, GENERATE, OWN, REMOVE = "none", "keep", "generate", "own", "remove"
 
 CONF_PASSWORD_CHOICE = "password_choice"  # noqa: S105 - a question
 CONF_PASSWORD = "password"  # noqa: S105 - a question
+CONF_SECURITY_PROFILE = "security_profile"
 
 # OCPP 1.6 security whitepaper, AuthorizationKey; many stations take no more than 20 characters.
 PASSWORD_LENGTHS = range(16, 41)
@@ -162,17 +163,26 @@ class StationFlow(ConnectScreen, ForwardSteps):
                 errors[CONF_FALLBACK_CURRENT_A] = "fallback_too_low"
             elif fallback > user_input[CONF_MAX_CURRENT_A]:
                 errors[CONF_FALLBACK_CURRENT_A] = "fallback_too_high"
+            elif _lacks_password(user_input):
+                errors[CONF_SECURITY_PROFILE] = "profile_needs_password"
             else:
                 self._answers = {**user_input, CONF_STATION_ID: station_id}
                 return await self._ask_password()
         has_password = self._hub.vault.password_hash(station_id) is not None
         options = (KEEP, GENERATE, OWN, REMOVE) if has_password else (NONE, GENERATE, OWN)
+        required = self._hub.security.keyring.keys(station_id).security_profile
+        # Nobody can lock a station out by asking for what it never showed.
+        proved = self._hub.central.security_profile(station_id) or SecurityProfile.NONE
+        profiles = [str(int(one)) for one in SecurityProfile if one <= max(required, proved)]
         schema = vol.Schema(
             {
                 **NAME,
                 **MAX_CURRENT,
                 vol.Required(CONF_FALLBACK_CURRENT_A): whole_number(0, MAX_STATION_CURRENT_A, "A"),
                 vol.Required(CONF_PASSWORD_CHOICE, default=options[0]): choice(options, "password"),
+                vol.Required(CONF_SECURITY_PROFILE, default=str(int(required))): choice(
+                    profiles, "security_profile"
+                ),
             }
         )
         return self.async_show_form(
@@ -268,8 +278,12 @@ class StationFlow(ConnectScreen, ForwardSteps):
         subentry = self._get_reconfigure_subentry()
         station_id: str = subentry.data[CONF_STATION_ID]
         hub = self._hub
+        changes: dict[str, Any] = {
+            "security_profile": SecurityProfile(int(self._answers[CONF_SECURITY_PROFILE]))
+        }
         if not self._keep_password:
-            await hub.vault.set_password_hash(station_id, await self._hash())
+            changes |= {"password_hash": await self._hash(), "next_password_hash": None}
+        await hub.security.keyring.change(station_id, **changes)
         result = self.async_update_and_abort(
             self._get_entry(),
             subentry,
@@ -288,3 +302,12 @@ class StationFlow(ConnectScreen, ForwardSteps):
         if self._is_generated:
             return hash_password(self._password, generated=True)
         return await self.hass.async_add_executor_job(hash_password, self._password)
+
+
+def _lacks_password(answers: dict[str, Any]) -> bool:
+    """Return whether a password is asked for and taken away at the same time."""
+    by_password = (SecurityProfile.PASSWORD, SecurityProfile.TLS_PASSWORD)
+    return (
+        answers[CONF_PASSWORD_CHOICE] in (NONE, REMOVE)
+        and int(answers[CONF_SECURITY_PROFILE]) in by_password
+    )
