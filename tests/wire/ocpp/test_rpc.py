@@ -131,9 +131,9 @@ async def test_an_unknown_action_is_not_implemented(
         ),
         (
             "StartTransaction",
-            {"connectorId": 1, "idTag": "F" * 21, "meterStart": 1, "timestamp": ""},
-            "PropertyConstraintViolation",
-            "idTag",
+            {"connectorId": "x", "idTag": "F" * 21, "meterStart": 1, "timestamp": ""},
+            "TypeConstraintViolation",
+            "connectorId",
         ),
         (
             "StartTransaction",

@@ -12,7 +12,7 @@ from custom_components.forecourt.stations.ocpp.schema import (
     ViolationError,
 )
 from custom_components.forecourt.stations.ocpp.v16 import V16
-from custom_components.forecourt.stations.ocpp.v16.lenient import lenient
+from custom_components.forecourt.stations.ocpp.v16.lenient import UNREADABLE_TAG, lenient
 
 SCHEMAS = Schemas("1.6")
 START = {"connectorId": 1, "idTag": "A", "meterStart": 5, "timestamp": "x"}
@@ -61,6 +61,15 @@ def test_a_good_message_is_left_alone(action: str, payload: dict[str, Any]) -> N
             START | {"meterStart": "x"},
             START | {"meterStart": -1},
             "missing meterStart",
+        ),
+        *(
+            (
+                "StartTransaction",
+                START | {"idTag": tag},
+                START | {"idTag": UNREADABLE_TAG},
+                "idTag cannot be read",
+            )
+            for tag in ("F" * 21, 10**21, None, ["F"])
         ),
         ("BootNotification", BOOT | {"iccid": None}, BOOT, "type of iccid"),
         (
@@ -169,7 +178,7 @@ def test_truth_may_be_written(told: str, meant: bool) -> None:
 @pytest.mark.parametrize(
     ("action", "payload", "code", "field"),
     [
-        ("StartTransaction", START | {"idTag": "F" * 21}, "PropertyConstraintViolation", "idTag"),
+        ("Authorize", {"idTag": "F" * 21}, "PropertyConstraintViolation", "idTag"),
         *(
             (
                 "StartTransaction",
@@ -179,7 +188,8 @@ def test_truth_may_be_written(told: str, meant: bool) -> None:
             )
             for wrong in ("x", True, "inf", 1.5, 1e400, None)
         ),
-        ("StartTransaction", {"timestamp": "x"}, "ProtocolError", "connectorId, idTag"),
+        ("StartTransaction", {"timestamp": "x"}, "ProtocolError", "connectorId"),
+        ("StatusNotification", {}, "ProtocolError", "connectorId, errorCode, status"),
         (
             "MeterValues",
             {"connectorId": 1, "meterValue": 5},

@@ -12,6 +12,9 @@ from ..measured import REGISTER, Sample, moment, time_text
 from ..schema import Payload
 from ..tokens import group_tag
 
+# CiString20Type
+MAX_ID_TAG = 20
+
 STATUS = {
     "Available": EvseStatus.AVAILABLE,
     "Preparing": EvseStatus.PREPARING,

@@ -29,11 +29,9 @@ from ..schema import Payload
 from ..selftest import SelfTest
 from ..tokens import group_tag
 from ..version import Accepted
-from .messages import id_tag_info
+from .messages import MAX_ID_TAG, id_tag_info
 from .profiles import charging_profile, fallback_ids
 from .questions import Questions
-
-MAX_ID_TAG = 20
 
 # What the station is asked, and which capability it lacks when it knows nothing of it.
 ASKED: dict[str, type | None] = {
