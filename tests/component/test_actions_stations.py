@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
 import pytest
 
 from custom_components.forecourt.stations.base import CanTest
@@ -140,3 +141,15 @@ async def test_a_station_that_cannot_be_tested(hass: HomeAssistant, wallbox: Ocp
     [entry] = hass.config_entries.async_entries("forecourt")
     entry.runtime_data.central.stations["GARAGE"].lacks.add(CanTest)
     await refused(hass, "not_supported", "test_station", device_id=device(hass, "Garage"))
+
+
+async def test_a_station_that_is_no_more_cannot_be_meant(
+    hass: HomeAssistant, wallbox: Ocpp16Station
+) -> None:
+    [entry] = hass.config_entries.async_entries("forecourt")
+    registry = dr.async_get(hass)
+    left = registry.async_get_or_create(
+        config_entry_id=entry.entry_id, identifiers={("forecourt", "station_GONE")}, name="Gone"
+    )
+    for station in (left.id, device(hass, "Home")):
+        await refused(hass, "unknown_device", "test_station", device_id=station)

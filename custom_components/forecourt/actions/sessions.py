@@ -25,14 +25,6 @@ ATTR_START = "start"
 
 DEFAULT_LIMIT = 100
 
-OF_TRANSACTION = (
-    "transaction_id",
-    "station_transaction_id",
-    "id_token",
-    "stop_reason",
-    "stop_time",
-)
-
 
 async def _start_session(call: ServiceCall) -> None:
     hub, evse = evse_meant(call)
@@ -88,7 +80,7 @@ async def _get_sessions(call: ServiceCall) -> ServiceResponse:
     shown = _shown_instead(hub, admin=caller.admin)
     return {
         "sessions": [
-            {**_told(hub, session), **_last_told(transactions.get(session.id, []), shown)}
+            {**_told(hub, session), **_last_told(transactions[session.id], shown)}
             for session in found
         ]
     }
@@ -111,18 +103,15 @@ def _last_told(
     transactions: list[Transaction], shown: dict[str | None, str | None]
 ) -> JsonObjectType:
     """Return what is known of the last transaction of a session, which often is the only one."""
-    if not transactions:
-        return dict.fromkeys(OF_TRANSACTION)
     last = transactions[-1]
     masked = f"…{last.token_last4}" if last.token_last4 else None
-    values = (
-        last.id,
-        last.reference or str(last.id),
-        shown.get(last.token_key, masked),
-        last.stop_reason,
-        iso(last.ended_at),
-    )
-    return dict(zip(OF_TRANSACTION, values, strict=True))
+    return {
+        "transaction_id": last.id,
+        "station_transaction_id": last.reference or str(last.id),
+        "id_token": shown.get(last.token_key, masked),
+        "stop_reason": last.stop_reason,
+        "stop_time": iso(last.ended_at),
+    }
 
 
 def _told(hub: Hub, session: Session) -> JsonObjectType:
