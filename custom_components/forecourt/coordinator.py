@@ -4,6 +4,7 @@ Neither asks anybody for anything by the clock. Stations push, and the books say
 when something was written to them.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -27,6 +28,7 @@ from .core.model.setpoint import Setpoint
 from .core.model.station import StationInfo
 from .devices import register_evse, register_station
 from .ledger import LedgerError, UserTotals
+from .pace import Pace
 from .site import Site
 
 _LOGGER = logging.getLogger(__name__)
@@ -34,7 +36,10 @@ _LOGGER = logging.getLogger(__name__)
 RECENT_SESSIONS = 50
 """How far back in a station's books the last session of each of its EVSEs is looked for."""
 
-USAGE_EVERY_S = 10
+METER_EVERY_S = 0.25
+"""How often at most entities look at what a meter counts; some stations tell it all the time."""
+
+USAGE_EVERY_S = 60
 """How often at most the sums of users are made while somebody charges."""
 
 
@@ -72,7 +77,12 @@ class StationCoordinator(DataUpdateCoordinator[StationView]):
     """Passes on what the site knows of one station, and keeps its devices up to date."""
 
     def __init__(
-        self, hass: HomeAssistant, entry: ConfigEntry[Any], subentry: ConfigSubentry, site: Site
+        self,
+        hass: HomeAssistant,
+        entry: ConfigEntry[Any],
+        subentry: ConfigSubentry,
+        site: Site,
+        pace: Pace,
     ) -> None:
         """Show a station that the site has."""
         self.station_id: str = subentry.data[CONF_STATION_ID]
@@ -80,12 +90,25 @@ class StationCoordinator(DataUpdateCoordinator[StationView]):
         self._entry = entry
         self._subentry = subentry
         self._site = site
+        self._pace = pace
+        self._shown_at = float("-inf")
+        self._timer: asyncio.TimerHandle | None = None
+        self._last: dict[int, Session] = {}
         station = site.stations[self.station_id]
         self.device = register_station(hass, entry, subentry, station.info)
         self.evse_devices: dict[int, dr.ChildDeviceEntry] = {}
         self.data = StationView(info=station.info, online=station.online, evses={})
         for state in site.board.of(self.station_id):
             self.evse_changed(state.evse)
+
+    @override
+    async def async_shutdown(self) -> None:
+        """Show nothing any more."""
+        await super().async_shutdown()
+        self._pace.forget(self._show)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     @property
     def subentry_id(self) -> str:
@@ -108,18 +131,25 @@ class StationCoordinator(DataUpdateCoordinator[StationView]):
         station = self._site.stations[self.station_id]
         if station.info != self.data.info:
             self.device = register_station(self.hass, self._entry, self._subentry, station.info)
-        self.async_set_updated_data(replace(self.data, info=station.info, online=station.online))
+        self._pace.show(self._show)
 
     @callback
     def evse_changed(self, evse: EvseId) -> bool:
-        """Pass on what is known of an EVSE; return whether it is a new one."""
-        state = self._site.board[evse]
+        """Pass on what is known of an EVSE; return whether it is a new one.
+
+        What is news is shown at once, and what merely goes on once in a while.
+        """
         known = self.data.evses.get(evse.number)
         if known is None:
             self.evse_devices[evse.number] = register_evse(self.hass, self.device, evse)
-        last = state.session or (known.last_session if known else None)
-        self._show(evse.number, EvseView(state=state, last_session=last))
-        return known is None
+            self._show()
+            return True
+        if not _goes_on(known.state, self._site.board[evse]):
+            self._pace.show(self._show)
+        elif self._timer is None:
+            wait = max(0.0, self._shown_at + METER_EVERY_S - self.hass.loop.time())
+            self._timer = self.hass.loop.call_later(wait, self._pace.show, self._show)
+        return False
 
     async def load_last_sessions(self) -> None:
         """Read the last session of each EVSE that has none now: after a start, and after its end.
@@ -135,15 +165,46 @@ class StationCoordinator(DataUpdateCoordinator[StationView]):
             _LOGGER.warning("The last sessions of %s cannot be read: %s", self.station_id, error)
             return
         # The ledger tells the newest first.
-        last = {session.evse.number: session for session in reversed(recent)}
-        for number, view in self.data.evses.items():
-            if view.state.session is None and number in last:
-                self._show(number, replace(view, last_session=last[number]))
+        self._last |= {session.evse.number: session for session in reversed(recent)}
+        self._show()
 
-    def _show(self, number: int, view: EvseView) -> None:
-        if self.data.evses.get(number) != view:
-            evses = {**self.data.evses, number: view}
-            self.async_set_updated_data(replace(self.data, evses=evses))
+    @callback
+    def _show(self) -> None:
+        """Show how things are now."""
+        self._pace.forget(self._show)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._shown_at = self.hass.loop.time()
+        station = self._site.stations.get(self.station_id)
+        if station is None:
+            # It was removed meanwhile.
+            return
+        evses = {number: self._view(number) for number in self.evse_devices}
+        self.async_set_updated_data(
+            StationView(info=station.info, online=station.online, evses=evses)
+        )
+
+    def _view(self, number: int) -> EvseView:
+        state = self._site.board[EvseId(self.station_id, number)]
+        if state.session is not None:
+            self._last[number] = state.session
+        return EvseView(state=state, last_session=self._last.get(number))
+
+
+def _goes_on(before: EvseState, after: EvseState) -> bool:
+    """Whether nothing changed but what a meter counts, and what follows from that."""
+    same = replace(
+        after, reading=before.reading, register_wh=before.register_wh, session=before.session
+    )
+    return same == before and _charge(after.session) == _charge(before.session)
+
+
+def _charge(session: Session | None) -> tuple[object, ...] | None:
+    """Return what a session is, apart from how much it is."""
+    if session is None:
+        return None
+    return session.id, session.user_id, session.transaction_id, session.ended_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,7 @@ from .devices import forget_persons, register_site, register_user
 from .issues import StationIssues
 from .ledger import Ledger
 from .offers import Offers
+from .pace import Pace
 from .price import PriceFeed
 from .security import Security
 from .site import Site, SiteSettings
@@ -106,6 +107,7 @@ class Hub:
         )
         self.coordinators: dict[str, StationCoordinator] = {}
         self.usage = UsageCoordinator(hass, entry, self.site)
+        self._pace = Pace(hass)
         self.private = _is_private(entry)
         self.station_added = Signal[StationCoordinator]()
         self.evse_added = Signal[EvseId]()
@@ -166,6 +168,8 @@ class Hub:
             disconnect()
         self._disconnect.clear()
         self.offers.clear()
+        for coordinator in self.coordinators.values():
+            await coordinator.async_shutdown()
         await self.usage.async_shutdown()
         self.price.close()
         await self.security.close()
@@ -283,7 +287,7 @@ class Hub:
         if (coordinator := self.coordinators.get(station_id)) is not None:
             coordinator.renamed()
             return
-        coordinator = StationCoordinator(self.hass, self.entry, subentry, self.site)
+        coordinator = StationCoordinator(self.hass, self.entry, subentry, self.site, self._pace)
         self.coordinators[station_id] = coordinator
         self.station_added.send(coordinator)
         self._close_discovery(station_id)
@@ -312,7 +316,8 @@ class Hub:
 
     async def remove_station(self, station_id: str) -> None:
         """Let a station go, with its credentials; what it charged stays in the ledger."""
-        self.coordinators.pop(station_id, None)
+        if (coordinator := self.coordinators.pop(station_id, None)) is not None:
+            await coordinator.async_shutdown()
         evses = [state.evse for state in self.site.board.of(station_id)]
         await self.site.remove_station(station_id)
         await self.central.remove_station(station_id)

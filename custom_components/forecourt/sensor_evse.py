@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 
 from homeassistant.components.sensor import (
@@ -24,19 +25,23 @@ from .core.model.evse import EvseState, EvseStatus
 from .core.model.setpoint import LimitReason
 
 NO_ERROR = "no_error"
+MINUTE = timedelta(minutes=1)
 
 type Value = str | int | float | Decimal | None
 
 
 def _duration_s(view: EvseView) -> float | None:
-    """Return how long the session charges, up to its last reading: no clock ticks here."""
+    """Return how long the session charges, up to its last reading: no clock ticks here.
+
+    While it goes on these are whole minutes: nobody wants a line in a database for each second.
+    """
     session, reading = view.last_session, view.state.reading
     if session is None:
         return None
-    until = session.ended_at
-    if until is None:
-        until = session.started_at if reading is None else max(reading.at, session.started_at)
-    return round((until - session.started_at).total_seconds())
+    if session.ended_at is not None:
+        return round((session.ended_at - session.started_at).total_seconds())
+    until = session.started_at if reading is None else max(reading.at, session.started_at)
+    return (until - session.started_at) // MINUTE * 60
 
 
 def _error(state: EvseState) -> str | None:

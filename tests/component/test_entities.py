@@ -66,7 +66,7 @@ async def test_a_charging_outlet(
     await wallbox.plug(1, "family", soc=0.2)
     await passing_time.passes(1)
     assert await wallbox.tap(CARD_OF_ANNA) == "started"
-    await passing_time.passes(25)
+    await passing_time.passes(85)
     assert_as_known(hass, snapshot, entity_registry)
     assert wallbox.books.violations == []
 
