@@ -149,6 +149,7 @@ class Security:
                 make_authority, self._entry.title, dt_util.utcnow()
             )
             await self.keys.set_authority(authority)
+            self.keyring.refresh()
         return authority
 
     async def way(self) -> Way | None:

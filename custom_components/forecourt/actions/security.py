@@ -89,6 +89,8 @@ def _explained(
             key = "station_offline"
         case Trouble.NOT_BACK:
             key = "upgrade_not_back"
+        case Trouble.OTHER_PORT:
+            key = "upgrade_other_port"
         case Trouble.UNFIT_REQUEST:
             key = "upgrade_unfit_request"
         case _:

@@ -59,6 +59,11 @@ class SecuritySteps(OptionsFlow):
     ) -> ConfigFlowResult:
         """Ask whether there is a port with TLS, and where its certificate comes from."""
         options = TlsOptions.of(self.config_entry.options)
+        answers = user_input or {
+            CONF_TLS_CERTIFICATE: options.source,
+            CONF_TLS_PORT: options.port or DEFAULT_TLS_PORT,
+            CONF_TLS_AUTHORITIES: options.authorities_pem,
+        }
         errors: dict[str, str] = {}
         if user_input is not None:
             source = CertificateSource(user_input[CONF_TLS_CERTIFICATE])
@@ -87,15 +92,13 @@ class SecuritySteps(OptionsFlow):
                         vol.Optional(CONF_TLS_AUTHORITIES): PEM,
                     }
                 ),
-                user_input
-                or {
-                    CONF_TLS_CERTIFICATE: options.source,
-                    CONF_TLS_PORT: options.port or DEFAULT_TLS_PORT,
-                    CONF_TLS_AUTHORITIES: options.authorities_pem,
-                },
+                answers,
             ),
             errors=errors,
-            description_placeholders={"stations": ", ".join(self._encrypted_stations())},
+            description_placeholders={
+                "port": str(answers[CONF_TLS_PORT]),
+                "stations": ", ".join(self._encrypted_stations()),
+            },
         )
 
     async def async_step_certificate_own(

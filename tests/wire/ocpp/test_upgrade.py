@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from aiohttp import WSServerHandshakeError
+from aiohttp import WSServerHandshakeError, web
+from aiohttp.test_utils import RawTestServer
 import pytest
 
 from custom_components.forecourt.stations.ocpp import CentralSystem, SecurityProfile
@@ -396,6 +397,19 @@ async def test_nothing_is_begun_in_vain(place: Place) -> None:
         assert await place.refused(PASSWORD) == (Trouble.BUSY, None, "")
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
+
+
+async def test_a_certificate_is_for_the_own_port(place: Place) -> None:
+    """Through another server, nobody would ask for it, and a password it shows no more."""
+
+    async def pass_on(request: web.BaseRequest) -> web.StreamResponse:
+        return await place.central.handle(request, NAME)
+
+    async with RawTestServer(pass_on) as other:
+        config = StationConfig(NAME, **QUICKLY)
+        async with opened(Ocpp16Station(config, str(other.make_url("/")))):
+            assert await place.refused(CERTIFICATE) == (Trouble.OTHER_PORT, None, "")
+            assert await place.upgrade(PASSWORD) == [Step.PASSWORD]
 
 
 async def test_who_begins_to_charge_meanwhile_is_left_alone(place: Place) -> None:

@@ -164,6 +164,11 @@ class Keyring:
         """Change the keys of a station, and what it has to show with them."""
         await self._keep(identity, replace(self.keys(identity), **changes))
 
+    def refresh(self) -> None:
+        """Take over that there is an authority now."""
+        for identity in self.central.stations:
+            self.central.require(identity, self.credentials(identity))
+
     async def _keep(self, identity: str, keys: StationKeys) -> None:
         await self._store.keep(identity, keys)
         if identity in self.central.stations:
@@ -174,11 +179,13 @@ class Keyring:
         identity = knock.identity
         if knock.cause is not Cause.CONNECTED or identity is None:
             return
-        if (proof := self.central.proof(identity)) is None:
-            return
-        before = self.keys(identity)
-        if (after := before.shown(proof)) != before:
-            self._spawn(self._keep(identity, after))
+        if (proof := self.central.proof(identity)) is not None:
+            self._spawn(self._take_note(identity, proof))
+
+    async def _take_note(self, identity: str, proof: Proof) -> None:
+        keys = self.keys(identity)
+        if (after := keys.shown(proof)) != keys:
+            await self._keep(identity, after)
 
     # Certificates
 

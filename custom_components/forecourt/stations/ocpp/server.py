@@ -132,6 +132,12 @@ class CentralSystem:
         """Return what a station that is connected showed, `None` where it is not."""
         return self._proofs.get(identity) if identity in self._stations else None
 
+    def is_direct(self, identity: str) -> bool:
+        """Return whether a station is connected to one of the own ports."""
+        connection = self._connections.get(identity)
+        port = None if connection is None else connection.link.local_port
+        return port is not None and port in (self.port, self.tls_port)
+
     def require(self, identity: str, credentials: Credentials) -> None:
         """Change what a station has to show; where that is more, it has to connect again."""
         self._door.admit(identity, credentials)

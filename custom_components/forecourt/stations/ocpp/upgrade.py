@@ -41,6 +41,7 @@ class Trouble(StrEnum):
     NO_TLS = "no_tls"
     NOT_BACK = "not_back"
     OFFLINE = "offline"
+    OTHER_PORT = "other_port"
     REFUSED = "refused"
     UNFIT_REQUEST = "unfit_request"
 
@@ -92,17 +93,24 @@ class Upgrades:
             raise UpgradeError(identity, Trouble.BUSY)
         if profile <= self._keyring.credentials(identity).least:
             raise UpgradeError(identity, Trouble.NOT_HIGHER)
-        if not station.online:
-            raise UpgradeError(identity, Trouble.OFFLINE)
         if way is None and profile >= SecurityProfile.TLS_PASSWORD:
             raise UpgradeError(identity, Trouble.NO_TLS)
         self._running.add(identity)
         try:
+            await self._reach(station)
             upgrade = _Upgrade(self._keyring, station, profile, way or Way(url="", root_pem=None))
             await upgrade.run()
         finally:
             self._running.discard(identity)
         return tuple(upgrade.done)
+
+    async def _reach(self, station: OcppStation) -> None:
+        """Wait a moment for a station that is not there: it may just be coming back."""
+        try:
+            async with asyncio.timeout(self._keyring.timing.nudge_s):
+                await station.ready()
+        except TimeoutError:
+            raise UpgradeError(station.info.id, Trouble.OFFLINE) from None
 
 
 class _Upgrade:
@@ -123,6 +131,10 @@ class _Upgrade:
     async def run(self) -> None:
         """Take the steps that are still to be taken."""
         if self._proved < self._profile:
+            is_certificate = self._profile is SecurityProfile.CERTIFICATE
+            if is_certificate and not self._central.is_direct(self._identity):
+                # Nobody asks for its certificate where it would go with it.
+                raise UpgradeError(self._identity, Trouble.OTHER_PORT)
             await self._climb()
         await self._keyring.change(self._identity, security_profile=self._profile)
 
