@@ -148,6 +148,29 @@ async def test_who_is_right_is_not_refused_for_being_many(
     assert set(await asyncio.gather(*refusals)) == {None}
 
 
+async def test_who_was_right_before_does_not_pay_for_others_at_its_address(
+    door: Door, now: Watch
+) -> None:
+    """After a cut of power, with a dozen misconfigured stations behind the same router."""
+    names = [f"CP{number}" for number in range(20)]
+    for name in names:
+        door.admit(name, LOCKED)
+    assert await judged(door, "CP0", "router", basic("CP0", SECRET)) is None
+    for name in names[1:]:
+        for _ in range(door_module.MAX_FAILURES_PER_STATION):
+            await judged(door, name, "router", basic(name, "wrong"))
+    refusal = await judged(door, "CP1", "router", basic("CP1", SECRET))
+    assert refusal is not None
+    assert refusal.cause is Cause.TOO_MANY, "nobody knows yet that it is right"
+    assert await judged(door, "CP0", "router", basic("CP0", SECRET)) is None
+    refusal = await judged(door, "CP0", "router", basic("CP0", "wrong"))
+    assert refusal is not None
+    assert refusal.cause is Cause.TOO_MANY
+    # A password that is to follow the one it has changes nothing about that.
+    door.admit("CP0", replace(LOCKED, next_password_hash=cheap_hash("next one")))
+    assert await judged(door, "CP0", "router", basic("CP0", SECRET)) is None
+
+
 async def test_only_a_few_passwords_are_checked_at_once(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -233,10 +233,13 @@ class Door:
             return Refusal(Cause.WRONG_PASSWORD, "the user name is not the identity")
         hashes = credentials.password_hashes
         assert hashes  # noqa: S101 - else its certificate would be asked for
-        takes_long = any(
-            is_slow(one) and self._passwords.recall(identity, presented, one) is None
-            for one in hashes
-        )
+        recalled = {one: self._passwords.recall(identity, presented, one) for one in hashes}
+        for password_hash, is_right in recalled.items():
+            # Who was right before does not wait for the mistakes of others at its address;
+            # who guesses is held up by the limit of attempts (`refuse_haste`).
+            if is_right:
+                return password_hash
+        takes_long = any(is_slow(one) and is_right is None for one, is_right in recalled.items())
         per_station, per_address = self._failures
         source = source_of(shown.address)
         async with self._checking if takes_long else nullcontext():
