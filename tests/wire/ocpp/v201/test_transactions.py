@@ -363,6 +363,29 @@ async def test_the_ledger_knows_it_after_a_restart(make_central: MakeCentral, si
     assert not site.starts
 
 
+async def test_a_charge_whose_beginning_was_forgotten_finds_its_outlet(
+    make_central: MakeCentral, site: Books
+) -> None:
+    """Somebody plugged in, this program restarted, and a card is shown now."""
+    central = await make_central()
+    central.add_station("CP1", evses=3)
+    async with Peer201(central) as peer:
+        await peer.ready()
+        shown = {"triggerReason": "Authorized", "idToken": CARD}
+        await peer.event("Updated", **shown, meterValue=meter(1000))
+        for number, word in (1, "Occupied"), (2, "Reserved"), (3, "Occupied"):
+            await peer.plug(word, number)
+        await peer.event("Updated", **shown, meterValue=meter(1001))
+        assert not site.starts, "it may be the first or the third"
+        await peer.event("Started", "T2", evse={"id": 1}, meterValue=meter(5000))
+        await peer.event("Updated", at=minutes(0), meterValue=meter(1002))
+        assert not site.starts, "what is told late says nothing about now"
+        await peer.event("Updated", meterValue=meter(1003))
+        assert [(one.evse, one.token, one.meter_start_wh) for one in site.starts] == [
+            (EvseId("CP1", 3), Token("04AABB"), 1000)
+        ]
+
+
 async def test_a_transaction_that_runs_nowhere_is_left_alone(
     make_central: MakeCentral, site: Books
 ) -> None:

@@ -20,6 +20,8 @@ REFERENCES_KEPT = 64
 # Somebody shows a token now; others send it along with whatever happens.
 _TAPS = ("Authorized", "StopAuthorized")
 
+_EMPTY = (EvseStatus.AVAILABLE, EvseStatus.RESERVED)
+
 
 class Transactions:
     """Takes TransactionEvents (OCPP 2.0.1 part 2 E).
@@ -80,7 +82,7 @@ class Transactions:
         readings, notes = event_readings(payload, now=now, connected_at=self._connected_at)
         self._notes.update(notes)
         is_end = payload["eventType"] == "Ended"
-        await self._find_evse(told, payload)
+        await self._find_evse(told, payload, when)
         told.take(payload, when, readings)
         if is_end:
             told.end = self._ending(told, payload, when, readings)
@@ -99,7 +101,7 @@ class Transactions:
 
     # Where
 
-    async def _find_evse(self, told: Told, payload: Payload) -> None:
+    async def _find_evse(self, told: Told, payload: Payload, when: Moment) -> None:
         """Learn the EVSE of a transaction, which only some events name."""
         if told.evse is not None and told.id is not None:
             return
@@ -108,6 +110,8 @@ class Transactions:
             number = 1 if self._station.info.evses == 1 else told.evse
         if number is None and told.id is not None:
             number = await self._evse_that_runs(told.id)
+        if number is None and not when.replayed:
+            number = self._evse_that_is_left()
         if number is not None:
             self._station.expect_evses(number)
             told.evse = number
@@ -119,6 +123,20 @@ class Transactions:
             if await self._events.report(evse, (), transaction_id) == transaction_id:
                 return number
         return None
+
+    def _evse_that_is_left(self) -> int | None:
+        """Return the only EVSE that may have a car of which no transaction tells.
+
+        So a charge has its place whose beginning was told before a restart of this program,
+        when there was nothing to book yet.
+        """
+        known = {one.evse for one in self._memory.transactions.values() if one.end is None}
+        left = [
+            number
+            for number in range(1, self._station.info.evses + 1)
+            if number not in known and self._memory.outlet(number).status not in _EMPTY
+        ]
+        return left[0] if len(left) == 1 else None
 
     # What is booked
 
