@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 import logging
@@ -148,9 +149,16 @@ class Controller:
         return [self._outlet(state) for state in self._board.all()]
 
     def _outlet(self, state: EvseState) -> Outlet:
+        limits = self._board.limits(state.evse)
+        if (station := self._stations.get(state.evse.station_id)) is not None:
+            # What the station has counts, not what the owner wants it to have.
+            has_a = station.fallback_current_a
+            fallback_a = limits.max_current_a if has_a is None else has_a
+            if fallback_a > limits.fallback_current_a:
+                limits = replace(limits, fallback_current_a=fallback_a)
         return Outlet(
             state=state,
-            limits=self._board.limits(state.evse),
+            limits=limits,
             authorized=not _unauthorized(state),
             obeys=state.evse not in self.ignoring,
         )
@@ -179,8 +187,10 @@ class Controller:
             await self._evict(station, state, now)
 
     async def _apply(self, station: Station, setpoint: Setpoint) -> None:
-        evse = setpoint.evse
-        transaction_id = self._transaction(evse)
+        evse, transaction_id = setpoint.evse, setpoint.transaction_id
+        if transaction_id != self._transaction(evse):
+            # It ended while others were served.
+            return
         try:
             await station.apply(setpoint)
         except StationError as error:

@@ -61,6 +61,10 @@ class Station(Protocol):
     def online(self) -> bool:
         """Whether a command could reach it now."""
 
+    @property
+    def fallback_current_a(self) -> int | None:
+        """What it falls back to by itself, per phase; `None` where it may draw all it can."""
+
     def supports(self, capability: type) -> bool:
         """Whether the probed station can do what this capability protocol asks."""
 

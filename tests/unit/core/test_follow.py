@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.forecourt.core.control.follow import SETTLE, follows
+from custom_components.forecourt.core.control.follow import follows
 from custom_components.forecourt.core.control.limits import FRESH, Outlet
 from custom_components.forecourt.core.model.reading import Reading
-from custom_components.forecourt.core.model.setpoint import LimitReason
+from custom_components.forecourt.core.model.setpoint import FOLLOWED_IN, LimitReason
 
 from .outlets import MAX_A, NOON, SECOND, charging, currents, order
 
@@ -21,7 +21,7 @@ def drawing(
     return charging(number, reading=Reading(at=at, current_a=current), **changes)
 
 
-LATER = NOON + SETTLE
+LATER = NOON + FOLLOWED_IN
 
 
 @pytest.mark.parametrize(
@@ -113,3 +113,29 @@ def test_those_who_obey_leave_room_for_those_who_do_not(
     told = currents(outlets, fuse_a, now)
     shared = sum(current for number, (current, _) in told.items() if number >= len(rebels))
     assert shared == 0 or sum(rebels) + shared <= fuse_a
+
+
+@pytest.mark.parametrize(
+    ("power_w", "expected"), [(11_040.0, False), (4_140.0, True), (0.0, True), (None, None)]
+)
+def test_where_only_the_power_is_told_it_proves_what_it_can(
+    power_w: float | None, expected: bool | None
+) -> None:
+    outlet = charging(
+        1,
+        reading=Reading(at=LATER, power_w=power_w),
+        setpoint=order(1, 6, since=NOON, before_a=16),
+    )
+    assert follows(outlet.state, LATER) is expected
+
+
+def test_power_that_may_be_all_on_one_phase_counts_so() -> None:
+    outlets = [
+        charging(1, reading=Reading(at=NOON, power_w=3_680.0), setpoint=order(1, 6)),
+        charging(2, setpoint=order(2, 0)),
+    ]
+    # It may draw 16 A on one phase, whatever it was told.
+    assert currents(outlets, 24)[2] == (8, LimitReason.MAIN_FUSE)
+    # But no more than its station can give.
+    outlets[0] = charging(1, reading=Reading(at=NOON, power_w=22_080.0), setpoint=order(1, 6))
+    assert currents(outlets, MAX_A + 7)[2] == (7, LimitReason.MAIN_FUSE)

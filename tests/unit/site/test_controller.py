@@ -118,7 +118,8 @@ async def test_an_order_for_a_charge_that_ended_before_its_turn_is_none(world: W
     await world.stop(other.transaction_id, 1_001)
     box.hold.set()
     await world.idle()
-    assert [setpoint.evse for setpoint in box.all("apply")] == [EVSE, second]
+    # It is not even told.
+    assert [setpoint.evse for setpoint in box.all("apply")] == [EVSE]
     assert world.state(second).setpoint is None
 
 
@@ -531,3 +532,19 @@ async def test_what_users_asked_for_before_a_restart_holds(world: World) -> None
     await world.start(ANNAS)
     await world.turn()
     assert box.limits_a == [0]
+
+
+async def test_the_fallback_that_a_station_has_counts(world: World) -> None:
+    """Not the one that its owner wants it to have."""
+    world.site.settings = settings(main_fuse_a=40)
+    garage, yard = world.add(), world.add("yard")
+    yard.online = False
+    world.site.station_changed(yard)
+    await world.start(ANNAS)
+    await world.turn()
+    assert garage.limits_a[-1] == 32
+    for has_a, left_a in ((20, 20), (None, 8), (6, 32)):
+        yard.fallback_current_a = has_a
+        world.wait(seconds=10)
+        await world.turn()
+        assert garage.limits_a[-1] == left_a

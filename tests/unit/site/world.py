@@ -58,6 +58,7 @@ class Box:
     def __init__(self, station_id: str = "garage", evses: int = 1) -> None:
         self.info = StationInfo(id=station_id, protocol="test", evses=evses)
         self.online = True
+        self.fallback_current_a: int | None = 6
         self.lacks: set[type] = set()
         self.failure: Failure | None = None
         self.hold: asyncio.Event | None = None

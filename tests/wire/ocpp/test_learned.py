@@ -147,15 +147,21 @@ async def test_what_is_in_force_is_compared(amount: float | None, found: InForce
 async def test_it_is_asked_seldom() -> None:
     clock, told = Clock(), Told(10.0)
     composite = Composite(clock, Learned())
+    assert composite.is_due(limit())
     await composite.check(limit(), told)
     clock.now += EVERY - timedelta(seconds=1)
-    assert await composite.check(limit(), told) is None
-    assert told.asked == 1
-    await composite.check(limit(transaction_id=2), told)
-    assert told.asked == 2
-    clock.now += EVERY
-    await composite.check(limit(transaction_id=2), told)
-    assert told.asked == 3
+    assert not composite.is_due(limit())
+    assert composite.is_due(limit(transaction_id=2))
+    clock.now += timedelta(seconds=1)
+    assert composite.is_due(limit())
+
+
+async def test_what_was_found_is_of_one_transaction() -> None:
+    composite, silent = Composite(Clock(), Learned()), Told(None)
+    await composite.check(limit(), Told(16.0))
+    silent.failure = Failure.TIMEOUT
+    await composite.check(limit(transaction_id=2), silent)
+    assert not composite.found
 
 
 @pytest.mark.parametrize("failure", list(Failure))
@@ -163,11 +169,12 @@ async def test_a_station_that_does_not_know_it_is_not_asked_again(failure: Failu
     told, learned = Told(10.0), Learned()
     told.failure = failure
     composite = Composite(Clock(), learned)
-    for number in range(2):
-        assert await composite.check(limit(transaction_id=number), told) is None
-    gone = failure is Failure.NOT_SUPPORTED
-    assert told.asked == (1 if gone else 2)
+    assert await composite.check(limit(), told) is None
+    assert learned.composite is (False if failure is Failure.NOT_SUPPORTED else None)
+    assert await composite.check(limit(transaction_id=2), told) is None
+    gone = failure in (Failure.NOT_SUPPORTED, Failure.TIMEOUT)
     assert learned.composite is (False if gone else None)
+    assert composite.is_due(limit(transaction_id=3)) is not gone
 
 
 @pytest.mark.parametrize(

@@ -290,7 +290,8 @@ def test_live_readings_are_those_of_this_connection() -> None:
         ((16.0, 0.1, 0.0), 1),
         ((10.0, 10.0, 0.0), 2),
         ((0.0, 0.0, 0.0), None),
-        ((16.0, None, None), None),
+        ((16.0, None, None), 1),
+        ((0.5, None, None), None),
         (None, None),
     ],
 )
@@ -298,6 +299,14 @@ def test_the_phases_of_a_car_show_in_its_currents(
     amps: tuple[float | None, float | None, float | None] | None, phases: int | None
 ) -> None:
     assert charging_phases([Reading(at=NOW, current_a=amps)]) == phases
+
+
+@pytest.mark.parametrize(
+    ("power_w", "phases"), [(3680.0, 1), (7000.0, 2), (11_000.0, 3), (40_000.0, 3), (100.0, 1)]
+)
+def test_the_power_tells_the_phases_that_are_not_measured(power_w: float, phases: int) -> None:
+    reading = Reading(at=NOW, current_a=(16.0, None, None), power_w=power_w)
+    assert charging_phases([reading]) == phases
 
 
 def test_the_newest_reading_tells_the_phases() -> None:

@@ -376,3 +376,24 @@ async def test_the_site_may_use_a_station_from_its_own_events(
         frame = await peer.call("Authorize", {"idTag": "A"})
         assert frame[0] == 3
         assert peer.calls("RemoteStopTransaction")
+
+
+async def test_a_charge_that_only_the_site_knows_is_limited(
+    peer: Peer, station: OcppStation, now: Watch
+) -> None:
+    """After a restart a station may be silent about its charge for a quarter of an hour."""
+    assert not station.transactions
+    await station.apply(replace(setpoint(now, 10), transaction_id=42))
+    told = peer.calls("SetChargingProfile")[-1]["csChargingProfiles"]
+    assert told["transactionId"] == 42
+
+
+async def test_a_read_back_that_is_not_answered_holds_nobody_up(
+    peer: Peer, station: OcppStation, now: Watch
+) -> None:
+    peer.answers["GetCompositeSchedule"] = None
+    await peer.start()
+    await station.apply(setpoint(now, 10))
+    await station.apply(setpoint(now, 8))
+    await peer.until(lambda: peer.calls("GetCompositeSchedule"))
+    assert [amount for _, amount, _ in profiles(peer)[-2:]] == [10, 8]

@@ -108,6 +108,7 @@ def decide(outlets: Sequence[Outlet], main_fuse_a: int, now: datetime) -> dict[E
             reason=reason,
             since=since,
             before_a=before_a,
+            transaction_id=outlet.state.session.transaction_id if outlet.state.session else None,
         )
         possible[index] = max(possible[index], current)
     return setpoints
@@ -155,9 +156,12 @@ def possible_a(outlet: Outlet, now: datetime) -> int:
         # The station may have fallen back already.
         possible = max(fallback, order.current_a)
     reading = state.reading
-    measured_a = None if reading is None else reading.max_current_a
+    measured_a = None if reading is None else reading.most_current_a
     if reading is not None and measured_a is not None and now - reading.at <= FRESH:
-        # Meters and cars are not more precise than whole amperes.
+        # Meters and cars are not more precise than whole amperes. Where only the power is told,
+        # all of it may be on one phase, but no more than the station can give.
+        if reading.max_current_a is None:
+            measured_a = min(measured_a, outlet.limits.max_current_a)
         possible = max(possible, int(measured_a))
     else:
         reading = None
@@ -171,7 +175,7 @@ def possible_a(outlet: Outlet, now: datetime) -> int:
 def _drawn_a(outlet: Outlet, now: datetime) -> int:
     """Return what an EVSE draws that does not obey: as measured, or all that it can."""
     reading = outlet.state.reading
-    measured_a = None if reading is None else reading.max_current_a
+    measured_a = None if reading is None else reading.most_current_a
     if reading is None or measured_a is None or now - reading.at > FRESH:
         return outlet.limits.max_current_a
     return math.ceil(measured_a)

@@ -6,6 +6,9 @@ from enum import StrEnum
 
 COMPLETES_FOR = timedelta(seconds=90)
 
+VOLTS = 230
+PHASES = 3
+
 
 class ReadingContext(StrEnum):
     """Why a reading was taken (OCPP 1.6 §7.31 ReadingContext)."""
@@ -42,6 +45,20 @@ class Reading:
         """The current of the most loaded phase."""
         known = [amps for amps in self.current_a or () if amps is not None]
         return max(known, default=None)
+
+    @property
+    def least_current_a(self) -> float | None:
+        """What the most loaded phase carries at least, where only the power is told."""
+        if (measured_a := self.max_current_a) is not None or self.power_w is None:
+            return measured_a
+        return self.power_w / VOLTS / PHASES
+
+    @property
+    def most_current_a(self) -> float | None:
+        """What the most loaded phase carries at most, where only the power is told."""
+        if (measured_a := self.max_current_a) is not None or self.power_w is None:
+            return measured_a
+        return self.power_w / VOLTS
 
     def over(self, earlier: Reading | None) -> Reading:
         """Return this reading, completed by an earlier one of the same moment.

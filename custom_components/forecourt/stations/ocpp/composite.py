@@ -13,6 +13,7 @@ from .learned import Learned
 from .limits import Limit
 
 EVERY = timedelta(minutes=10)
+MAX_SILENCES = 2
 
 TOLERANCE = 1.02
 """Stations compute in watts with other voltages, or round."""
@@ -37,23 +38,30 @@ class Composite:
         self._now = now
         self._learned = learned
         self._asked: dict[int, tuple[int | None, datetime]] = {}
+        self._silences = 0
+
+    def is_due(self, limit: Limit) -> bool:
+        """Whether it is time to ask."""
+        if self._learned.composite is False:
+            return False
+        transaction_id, at = self._asked.get(limit.evse, (None, None))
+        is_recent = at is not None and self._now() - at < EVERY
+        return transaction_id != limit.transaction_id or not is_recent
 
     async def check(self, limit: Limit, ask: AskAmount) -> InForce | None:
-        """Ask, if it is time; return what was found, `None` where nothing was asked."""
-        if self._learned.composite is False:
-            return None
-        transaction_id, at = self._asked.get(limit.evse, (None, None))
-        now = self._now()
-        if transaction_id == limit.transaction_id and at is not None and now - at < EVERY:
-            return None
-        self._asked[limit.evse] = limit.transaction_id, now
+        """Ask, and return what was found, `None` where it does not answer."""
+        if limit.evse in self._asked and self._asked[limit.evse][0] != limit.transaction_id:
+            self.found.pop(limit.evse, None)
+        self._asked[limit.evse] = limit.transaction_id, self._now()
         try:
             amount = await ask(limit)
         except StationError as err:
-            if err.failure is Failure.NOT_SUPPORTED:
+            self._silences += err.failure is Failure.TIMEOUT
+            if err.failure is Failure.NOT_SUPPORTED or self._silences >= MAX_SILENCES:
                 self._learned.composite = False
             return None
         self._learned.composite = True
+        self._silences = 0
         found = self.found[limit.evse] = compared(limit, amount)
         return found
 

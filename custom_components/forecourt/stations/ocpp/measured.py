@@ -8,7 +8,7 @@ import math
 import re
 from typing import NamedTuple
 
-from ...core.model.reading import Reading, ReadingContext
+from ...core.model.reading import PHASES, VOLTS, Reading, ReadingContext
 from .station import Moment
 
 MAX_SKEW = timedelta(seconds=60)
@@ -90,9 +90,14 @@ def is_live(readings: Iterable[Reading], connected_at: datetime) -> bool:
 def charging_phases(readings: Iterable[Reading]) -> int | None:
     """Return on how many phases the car draws, by the newest reading that tells."""
     for reading in sorted(readings, key=lambda one: one.at, reverse=True):
-        amps = reading.current_a
-        if amps is not None and None not in amps and (reading.max_current_a or 0) > 1:
+        amps, most_a = reading.current_a, reading.max_current_a or 0
+        if amps is None or most_a <= 1:
+            continue
+        if None not in amps:
             return sum(1 for one in amps if one is not None and one > 1)
+        # Where not all phases are told, the power says how many there are: one, if it says nothing.
+        watts = reading.power_w or 0
+        return min(max(1, round(watts / most_a / VOLTS)), PHASES)
     return None
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 import logging
 from typing import Any, NamedTuple, Protocol
@@ -34,7 +34,7 @@ from ..base import (
     SiteEvents,
     StationError,
 )
-from .composite import AskAmount, Composite, InForce
+from .composite import Composite, InForce
 from .forward import Forwarder, ForwardTarget, Pace
 from .frames import Counters, FrameLog
 from .limits import Limit, Limiter
@@ -43,9 +43,6 @@ from .quirks import quirks_of
 from .schema import Payload
 
 MAX_EVSES = 64
-
-# IEC 61851-1 gives a car 5 s to follow a limit; slow stations take longer.
-FOLLOWS_IN = timedelta(seconds=30)
 
 CAPABILITIES: frozenset[type] = frozenset(
     {
@@ -90,7 +87,8 @@ type Observer = Callable[[str, Payload, Payload], None]
 class Line(Protocol):
     """A live connection to the station in one version of OCPP; see `OcppStation`."""
 
-    async def apply(self, setpoint: Setpoint) -> None: ...
+    async def send_limit(self, limit: Limit) -> None: ...
+    async def in_force(self, limit: Limit) -> float | None: ...
     async def start(self, evse: EvseId, token: Token) -> None: ...
     async def stop(self, transaction_id: int) -> None: ...
     async def unlock(self, evse: EvseId) -> None: ...
@@ -114,7 +112,8 @@ class OcppStation:
     `sign_certificate` takes a request for a certificate and returns whether there will be one.
     `transactions` is the id of the running transaction of each EVSE, `starts` the latest
     transactions as they were told, `references` what the station itself calls those that run,
-    `registers` where the meter of each EVSE stood last, `readings` its newest with a current.
+    `registers` where the meter of each EVSE stood last, `readings` its newest with a current or
+    power,
     `token_list` is its own list of tokens and `list_limits` how much of one it takes,
     `fault` what it says about itself as a whole, and `notes` what was odd about its messages,
     and how often. `frames` has the latest frames and `counters` counts them all.
@@ -152,6 +151,7 @@ class OcppStation:
         self._line: Line | None = None
         self._attached = asyncio.Event()
         self._settled = asyncio.Event()
+        self._reading_back: asyncio.Task[None] | None = None
         self.forwarder = Forwarder(info.id, logger)
         self._observers: list[Observer] = [self.forwarder.observed]
         self._memories: dict[type, Any] = {}
@@ -183,6 +183,13 @@ class OcppStation:
         kept: T = self._memories[memory]
         return kept
 
+    @property
+    def fallback_current_a(self) -> int | None:
+        """What was written to it; one that nobody has ever seen is taken at its owner's word."""
+        if self.learned.fallback_written is None and not self.online and not self.learned.firmware:
+            return self.limiter.fallback_current_a
+        return self.learned.fallback_written
+
     def supports(self, capability: type) -> bool:
         """Whether it can do this, as far as is known."""
         if capability in OF_VERSIONS and not isinstance(self._line, capability):
@@ -190,8 +197,40 @@ class OcppStation:
         return capability in (CAPABILITIES | OF_VERSIONS) - self.lacks
 
     async def apply(self, setpoint: Setpoint) -> None:
-        """Bring the setpoint into force. Without a transaction nothing is sent."""
-        await self._connected().apply(setpoint)
+        """Bring the setpoint into force. Without a transaction nothing is sent.
+
+        After a restart of this program the site knows the transaction before the station
+        names it again.
+        """
+        line, evse = self._connected(), setpoint.evse.number
+        transaction_id = self.transactions.get(evse) or setpoint.transaction_id
+        if transaction_id is not None:
+            await self.limiter.apply(setpoint, transaction_id, line.send_limit)
+            self._read_back(line, evse, transaction_id)
+        await self.keep_fallback()
+        if self.composite.found.get(evse) is InForce.HIGHER and evse not in self.readings:
+            # No meter tells whether it follows, and it says that it does not.
+            raise StationError(self._info.id, Failure.REFUSED, "more is in force than ordered")
+
+    async def keep_fallback(self) -> None:
+        """Write the fallback; where that fails the setpoint is in force all the same."""
+        try:
+            await self.limiter.keep_fallback(self._info.evses, self._connected().send_limit)
+        except StationError as err:
+            self.logger.warning("Could not set the fallback current of %s", err)
+
+    def _read_back(self, line: Line, evse: int, transaction_id: int) -> None:
+        """Have the station say which limit is in force, if it is time to; nobody waits for it."""
+        limit = self.limiter.in_force(evse, transaction_id)
+        is_busy = self._reading_back is not None and not self._reading_back.done()
+        if limit is not None and not is_busy and self.composite.is_due(limit):
+            self._reading_back = asyncio.create_task(
+                self._check(limit, line), name=f"{self._info.id} reads back"
+            )
+
+    async def _check(self, limit: Limit, line: Line) -> None:
+        if await self.composite.check(limit, line.in_force) is InForce.HIGHER:
+            self.notes["composite schedule higher than ordered"] += 1
 
     async def start(self, evse: EvseId, token: Token) -> None:
         """Ask the EVSE to charge for this token."""
@@ -300,6 +339,8 @@ class OcppStation:
             self._line = None
             self._attached.clear()
             self._settled.set()
+            if self._reading_back is not None:
+                self._reading_back.cancel()
             self.forwarder.offline()
             self.logger.info("Station %s went away: %s", self._info.id, why)
             self._changed()
@@ -336,17 +377,12 @@ class OcppStation:
         if evses > self._info.evses:
             self.introduce(replace(self._info, evses=evses))
 
-    async def check_in_force(self, limit: Limit, ask: AskAmount) -> None:
-        """Ask whether a limit that was just taken is in force, if it is time to."""
-        if await self.composite.check(limit, ask) is InForce.HIGHER:
-            self.notes["composite schedule higher than ordered"] += 1
-
     def remember(self, evse: int, readings: Sequence[Reading]) -> None:
         """Take note of the newest register and current of an EVSE; oldest reading first."""
         for reading in readings:
             if reading.register_wh is not None:
                 self.registers[evse] = reading.register_wh
-            if reading.current_a is not None:
+            if reading.least_current_a is not None:
                 self.readings[evse] = reading
 
     def over_limit_a(self, evse: int) -> float | None:
@@ -354,14 +390,8 @@ class OcppStation:
 
         `None` where no current was measured since it had time to follow.
         """
-        order, reading = self.limiter.ordered(evse), self.readings.get(evse)
-        if order is None or order.since is None or reading is None:
-            return None
-        measured_a = reading.max_current_a
-        if measured_a is None or reading.at < order.since + FOLLOWS_IN:
-            return None
-        over_a = measured_a - order.current_a
-        return over_a if over_a > max(1.0, order.current_a * 0.1) else 0.0
+        order = self.limiter.ordered(evse)
+        return None if order is None else order.over_a(self.readings.get(evse))
 
     def report_fault(self, fault: str | None) -> None:
         """Take note of what the station says about itself as a whole."""

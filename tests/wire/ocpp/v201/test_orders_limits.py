@@ -136,10 +136,17 @@ async def test_a_limit_that_is_not_in_force_is_noted(
     peer.answers["GetCompositeSchedule"] = composite
     await charge(peer)
     await station.apply(setpoint(now, 10))
+    await peer.until(lambda: station.composite.found)
     assert peer.calls("GetCompositeSchedule") == [
         {"evseId": 1, "duration": 60, "chargingRateUnit": "A"}
     ]
     assert station.notes["composite schedule higher than ordered"] == noted
+    if noted:
+        # Without a meter that tells, its word is all there is.
+        with pytest.raises(StationError, match="more is in force"):
+            await station.apply(setpoint(now, 10))
+    else:
+        await station.apply(setpoint(now, 10))
 
 
 async def test_the_fallback_is_written_when_the_station_connects(

@@ -89,6 +89,7 @@ async def test_a_charge_by_orders_alone(
             reason=LimitReason.MAIN_FUSE,
         )
     )
+    await until(lambda: station.composite.found)
     assert station.composite.found == {1: InForce.AS_ORDERED}
     await until(lambda: box.evse(1).evse.currents_a[0] > 9)
     assert max(box.evse(1).evse.currents_a) <= 10

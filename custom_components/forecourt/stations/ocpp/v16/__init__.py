@@ -22,6 +22,7 @@ class Talk16:
     def __init__(self, accepted: Accepted) -> None:
         self._inbox = Inbox(accepted)
         self.line = Orders(accepted)
+        self._station = accepted.station
         self._setup = Setup(accepted.asker, accepted.station, accepted.around.sample_interval_s)
 
     async def handle(self, action: str, payload: Payload) -> Payload:
@@ -31,7 +32,7 @@ class Talk16:
     async def set_up(self) -> None:
         """Ask and tell the station what is needed."""
         await self._setup.run()
-        await self.line.keep_fallback()
+        await self._station.keep_fallback()
 
 
 def _introduction(info: StationInfo, payload: Payload) -> StationInfo:

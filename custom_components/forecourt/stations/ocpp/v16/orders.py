@@ -6,7 +6,6 @@ from contextlib import suppress
 from ....core.model.finding import Finding
 from ....core.model.ids import EvseId
 from ....core.model.reservation import Reservation
-from ....core.model.setpoint import Setpoint
 from ....core.model.token import Token
 from ...base import (
     CanForgetTokens,
@@ -102,13 +101,6 @@ class Orders:
         self._station = accepted.station
         self._questions = Questions(accepted)
 
-    async def apply(self, setpoint: Setpoint) -> None:
-        """Bring the setpoint into force."""
-        transaction_id = self._station.transactions.get(setpoint.evse.number)
-        if transaction_id is not None:
-            await self._station.limiter.apply(setpoint, transaction_id, self._send_limit)
-        await self.keep_fallback()
-
     async def start(self, evse: EvseId, token: Token) -> None:
         """Ask the EVSE to charge for this token."""
         payload = {"connectorId": evse.number, "idTag": self._id_tag(token)}
@@ -179,13 +171,6 @@ class Orders:
         """Try what the station should be able to do."""
         return await SelfTest(self._station, self, self._questions).run()
 
-    async def keep_fallback(self) -> None:
-        """Write the fallback; where that fails the setpoint is in force all the same."""
-        try:
-            await self._station.limiter.keep_fallback(self._station.info.evses, self._send_limit)
-        except StationError as err:
-            self._station.logger.warning("Could not set the fallback current of %s", err)
-
     async def release(self) -> None:
         """Clear the list and the fallback, so that the station is not left with them."""
         if self._station.learned.list_version:
@@ -205,7 +190,10 @@ class Orders:
             raise self._asker.failed(Failure.REFUSED, "idTag is too long")
         return token.uid
 
-    async def _send_limit(self, limit: Limit) -> None:
+    async def send_limit(self, limit: Limit) -> None:
+        """Give the station a limit."""
         await self._asker.order("SetChargingProfile", charging_profile(limit))
-        if limit.transaction_id is not None:
-            await self._station.check_in_force(limit, self._questions.in_force)
+
+    async def in_force(self, limit: Limit) -> float | None:
+        """Return what the station says is in force, in the unit of the limit."""
+        return await self._questions.in_force(limit)

@@ -26,6 +26,7 @@ class Talk201:
 
     def __init__(self, accepted: Accepted, orders: type[Orders] = Orders) -> None:
         self.line = orders(accepted)
+        self._station = accepted.station
         self._setup = Setup(accepted)
         self._inbox = Inbox(accepted, self._setup.device_model.report)
 
@@ -36,7 +37,7 @@ class Talk201:
     async def set_up(self) -> None:
         """Ask and tell the station what is needed."""
         await self._setup.run()
-        await self.line.keep_fallback()
+        await self._station.keep_fallback()
 
 
 def introduction(info: StationInfo, payload: Payload) -> StationInfo:
