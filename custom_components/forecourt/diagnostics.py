@@ -17,6 +17,7 @@ from .const import (
     CONF_DEFAULT_USER,
     CONF_GROUP,
     CONF_PERSON,
+    CONF_TLS_AUTHORITIES,
     CONF_USER_ID,
     DOMAIN,
     SUBENTRY_USER,
@@ -29,7 +30,13 @@ from .ledger import LedgerError
 from .stations.ocpp import OcppStation
 from .stations.ocpp.masking import masked
 
-TO_REDACT = {CONF_DEFAULT_USER, CONF_GROUP, CONF_PERSON, CONF_USER_ID}
+TO_REDACT = {
+    CONF_DEFAULT_USER,
+    CONF_GROUP,
+    CONF_PERSON,
+    CONF_TLS_AUTHORITIES,
+    CONF_USER_ID,
+}
 
 RECENT_SESSIONS = 20
 
@@ -62,6 +69,7 @@ async def async_get_config_entry_diagnostics(
         },
         "central": {
             "port": hub.central.port,
+            "tls_port": hub.central.tls_port,
             "pending": sorted(hub.central.pending),
             "knocks": [
                 {

@@ -366,6 +366,29 @@ async def test_one_that_says_nothing(make_place: Callable[..., Any]) -> None:
         )
 
 
+async def test_one_that_comes_back_after_all(make_place: Callable[..., Any]) -> None:
+    """What was given up is taken up when it comes: the new password, and only that from then on."""
+    place = await make_place(SHORT)
+    place.add()
+    given: list[str] = []
+
+    def change(payload: dict[str, Any]) -> dict[str, Any]:
+        given.append(payload["value"])
+        return {"status": "RebootRequired"}
+
+    async with Wallbox(place) as peer:
+        peer.answers["ChangeConfiguration"] = change
+        await peer.ready()
+        assert await place.refused(PASSWORD) == (Trouble.NOT_BACK, Step.PASSWORD, "")
+    place.keyring.refresh()
+    async with Wallbox(place, password=given[0]) as peer:
+        await until(lambda: place.keys.password_hash)
+        await peer.ready()
+        assert place.keys.next_password_hash is None
+    with pytest.raises(WSServerHandshakeError, match="401"):
+        await Wallbox(place).__aenter__()
+
+
 async def test_the_old_password_counts_until_the_new_one_was_shown(place: Place) -> None:
     old = cheap_hash("old password 1234")
     place.add(security_profile=PASSWORD, password_hash=old)
