@@ -38,9 +38,10 @@ from .schema import (
 MAX_QUEUE = 256
 MAX_ANSWERS_KEPT = 32
 UNREADABLE_ID = "-1"
-# Each value may be wrong, and to find and mend that takes up to 20 µs. More is only taken
-# when it is right: the report of a large station, but nothing made to keep us busy.
-MAX_VALUES_MENDED = 4096
+# Each value may be wrong, and to find and mend that takes up to 20 µs, in which nothing else is
+# done. More is only taken when it is right: the report of a large station, but nothing made
+# to keep us busy.
+MAX_VALUES_MENDED = 2048
 
 # Where the payload is.
 _PAYLOAD = {CALL: 3, SEND: 3, CALL_RESULT: 2}
