@@ -103,8 +103,9 @@ async def add_site(api: Api, name: str, port: int) -> str:
 async def set_price(api: Api, entry: str) -> None:
     """Let a kilowatt-hour cost what the entity says."""
     dialog = await Dialog.begin(api, OPTIONS, handler=entry)
+    await dialog.choose("init", "site")
     await dialog.answer(
-        "init",
+        "site",
         main_fuse_a=MAIN_FUSE_A,
         access="known",
         price_source="entity",
