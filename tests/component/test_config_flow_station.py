@@ -120,7 +120,8 @@ async def test_every_knock_says_what_to_do(
         await knock_at(f"ws://127.0.0.1:{port}/OLD")
         for _ in range(2):
             await knock_at(f"ws://127.0.0.1:{port}/ocpp/v16/NEW")
-        await knock_at(f"ws://127.0.0.1:{port}/NEW", **{"Sec-WebSocket-Protocol": "ocpp2.0"})
+        async with RawClient(f"ws://127.0.0.1:{port}", "NEW", subprotocols=("ocpp2.0",)):
+            pass
         await knock_at(f"ws://127.0.0.1:{port}/SAFE")
         await knock_at(f"wss://127.0.0.1:{port}/NEW")
         await knock_at(f"ws://127.0.0.1:{port}/no%20`spaces`")

@@ -20,6 +20,14 @@ from .conftest import MakeCentral
 from .knocking import HASTY, SECRET, last, refused, until_gone
 from .peer import Peer, Site, Watch, cheap_hash
 
+UPGRADE = {
+    "Host": "a",
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
+}
+
 
 async def raw_request(central: CentralSystem, data: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", central.port)
@@ -106,10 +114,39 @@ async def test_what_is_spoken_is_chosen_from_an_offer(central: CentralSystem) ->
         assert peer.ws.protocol == "ocpp1.6"
 
 
-async def test_a_client_that_offers_only_others_is_refused(central: CentralSystem) -> None:
-    error = await refused(central, "CP1", protocols=("ocpp2.0", "ocpp1.5"))
-    assert error.status == 400
-    assert last(central) == ("CP1", Cause.SUBPROTOCOL, "ocpp2.0,ocpp1.5")
+async def test_a_client_that_offers_only_others_is_shown_out(
+    central: CentralSystem, caplog: pytest.LogCaptureFixture
+) -> None:
+    """OCPP-J 1.6 §3.2: a handshake without a subprotocol, and then the end."""
+    central.add_station("CP1")
+    for identity in ("CP1", "CP2"):
+        async with Peer(central, identity, protocols=("ocpp2.0", "ocpp1.5")) as peer:
+            assert peer.ws.protocol is None
+            await peer.closed.wait()
+            assert peer.ws.close_code == 1002
+        assert peer.frames == []
+        assert last(central) == (identity, Cause.SUBPROTOCOL, "ocpp2.0,ocpp1.5")
+    assert not central.pending
+    assert not caplog.records
+
+
+async def test_one_that_offers_others_and_shakes_no_hands_is_refused(
+    central: CentralSystem,
+) -> None:
+    lines = ("GET /CP1 HTTP/1.1", "Host: a", "Connection: close", "Sec-WebSocket-Protocol: ocpp2.0")
+    request = "\r\n".join((*lines, "", "")).encode()
+    assert (await raw_request(central, request)).startswith(b"HTTP/1.1 400 ")
+    assert last(central) == ("CP1", Cause.BAD_REQUEST, "not a WebSocket handshake")
+
+
+async def test_one_that_does_not_say_goodbye_is_left(central: CentralSystem) -> None:
+    upgrade = dict(UPGRADE, **{"Sec-WebSocket-Protocol": "ocpp2.0"})
+    lines = ["GET /CP1 HTTP/1.1", *(f"{name}: {value}" for name, value in upgrade.items())]
+    answer = await raw_request(central, "\r\n".join((*lines, "", "")).encode())
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 101 ")
+    assert b"sec-websocket-protocol" not in head.lower()
+    assert rest[:1] == b"\x88", "the one frame is the goodbye"
 
 
 # Who it is
@@ -139,12 +176,10 @@ async def test_many_wrong_passwords_are_slowed_down(central: CentralSystem) -> N
 async def test_who_dials_in_a_tight_loop_is_told_to_wait(
     central: CentralSystem, monkeypatch: pytest.MonkeyPatch, now: Watch
 ) -> None:
-    statuses = [
-        (await refused(central, "CP1", protocols=("ocpp1.5",))).status
-        for _ in range(door_module.MAX_ATTEMPTS_PER_STATION)
-    ]
-    assert set(statuses) == {400}
-    error = await refused(central, "CP1")
+    for _ in range(door_module.MAX_ATTEMPTS_PER_STATION):
+        async with Peer(central, "CP1", protocols=("ocpp1.5",)) as peer:
+            await peer.closed.wait()
+    error = await refused(central, "CP1", protocols=("ocpp1.5",))
     assert error.status == 429
     assert error.headers is not None
     assert last(central) == ("CP1", Cause.TOO_MANY, "too many attempts")

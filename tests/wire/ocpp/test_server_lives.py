@@ -218,6 +218,7 @@ async def test_a_client_that_left_before_the_handshake_is_forgotten(
     monkeypatch.setattr(Link, "upgrade", gone)
     assert (await refused(central, "CP1")).status == 400
     assert central._door._visitors["CP1"].connected is False
+    assert (await refused(central, "CP1", protocols=("ocpp2.0",))).status == 400
 
 
 async def test_a_station_that_is_added_during_the_handshake_knocks_again(

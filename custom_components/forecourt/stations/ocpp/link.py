@@ -60,18 +60,24 @@ class ConnectionLostError(Exception):
 class Link:
     """A WebSocket of a station, and what it takes to know whether it lives.
 
-    `trusted` says that it is a known station's, which may send more at once.
+    `protocol` is the subprotocol that is spoken, `None` where there is none. `trusted` says
+    that it is a known station's, which may send more at once.
     """
 
-    def __init__(self, request: web.BaseRequest, protocol: str, timing: Timing) -> None:
+    def __init__(self, request: web.BaseRequest, protocol: str | None, timing: Timing) -> None:
         self.address = request.remote or "unknown"
         self.fault: str | None = None
         self.why = "connection closed"
         self.trusted = False
+        if protocol is None:
+            # The library would warn of every offer that is not taken; the door knows of it.
+            headers = request.headers.copy()
+            headers.popall("Sec-WebSocket-Protocol", None)
+            request = request.clone(headers=headers)
         self._request = request
         self._timing = timing
         self._socket = web.WebSocketResponse(
-            protocols=(protocol,),
+            protocols=() if protocol is None else (protocol,),
             autoping=False,
             # Small messages, many stations: compression would cost more memory than it saves.
             compress=False,

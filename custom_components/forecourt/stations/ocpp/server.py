@@ -42,7 +42,6 @@ STATUS_OF = {
     Cause.DUPLICATE: HTTPStatus.CONFLICT,
     Cause.INSECURE: HTTPStatus.FORBIDDEN,
     Cause.PASSWORD_MISSING: HTTPStatus.UNAUTHORIZED,
-    Cause.SUBPROTOCOL: HTTPStatus.BAD_REQUEST,
     Cause.TOO_MANY: HTTPStatus.TOO_MANY_REQUESTS,
     Cause.WRONG_PASSWORD: HTTPStatus.UNAUTHORIZED,
     Cause.WRONG_PATH: HTTPStatus.NOT_FOUND,
@@ -306,12 +305,14 @@ class CentralSystem:
     ) -> web.StreamResponse:
         """Let a station in that proves to be one, or say why not."""
         version = negotiated(request.headers.get("Sec-WebSocket-Protocol"))
-        link = Link(request, "" if version is None else version.subprotocol, self._timing)
-        refusal = self._refusal_of(request, identity, link, version)
+        link = Link(request, None if version is None else version.subprotocol, self._timing)
+        refusal = self._refusal_of(request, identity, link)
+        if version is None and refusal is None:
+            return await self._part(request, identity, link)
         proof = refusal or await self._judge(request, identity, certificate)
         if isinstance(proof, Refusal):
             return self._refuse(request, identity, proof)
-        assert version is not None  # noqa: S101 - without one it was refused
+        assert version is not None  # noqa: S101 - without one it is gone
         self._arriving.add(identity)
         try:
             await self._load(version)
@@ -385,17 +386,29 @@ class CentralSystem:
         await connection.finished.wait()
         return True
 
-    def _refusal_of(
-        self, request: web.BaseRequest, identity: str, link: Link, version: Version | None
-    ) -> Refusal | None:
+    async def _part(
+        self, request: web.BaseRequest, identity: str, link: Link
+    ) -> web.StreamResponse:
+        """Part from who speaks no version of ours (OCPP-J 1.6 §3.2, OCPP 2.0.1 part 4 §3).
+
+        Hands are shaken without a subprotocol, and the connection is closed at once.
+        """
+        offered = request.headers["Sec-WebSocket-Protocol"]
+        self._door.note(link.address, identity, Cause.SUBPROTOCOL, offered)
+        try:
+            response = await link.upgrade()
+        except ConnectionError:
+            return web.Response(status=HTTPStatus.BAD_REQUEST)
+        await link.close(WSCloseCode.PROTOCOL_ERROR, "no version of OCPP in common")
+        return response
+
+    def _refusal_of(self, request: web.BaseRequest, identity: str, link: Link) -> Refusal | None:
         is_identity = IDENTITY.fullmatch(identity) is not None
         haste = self._door.refuse_haste(link.address, identity if is_identity else None)
         if haste is not None:
             return haste
         if not is_identity:
             return Refusal(Cause.BAD_IDENTITY)
-        if version is None:
-            return Refusal(Cause.SUBPROTOCOL, request.headers["Sec-WebSocket-Protocol"])
         if request.method != "GET" or not link.can_upgrade:
             return Refusal(Cause.BAD_REQUEST, "not a WebSocket handshake")
         return None
