@@ -197,7 +197,7 @@ class Books:
         if charge.transaction.meter_stop_wh is not None:
             return False
         prices = [await self._price_at(reading.at) for reading in end.readings]
-        counted = _counted(charge, end.readings, prices)
+        counted = _counted_at_end(charge, end.readings, prices)
         meter_stop_wh = _stop_wh(end)
         if meter_stop_wh is None:
             # What was counted stands, and who reads the books shall know that it is all there is.
@@ -343,6 +343,34 @@ def _counted(
         if reading.clock_estimated:
             charge = _flagged(charge, SessionFlag.CLOCK_ESTIMATED)
     return charge
+
+
+def _counted_at_end(
+    charge: Charge, readings: Sequence[Reading], prices: Sequence[Decimal | None]
+) -> Charge:
+    """Return the charge after the readings that came with its end.
+
+    Many stations tell all that they measured once more then. What is no news must not pass
+    for a meter that begins anew.
+    """
+    running = charge.transaction
+    news = [
+        (reading, price)
+        for reading, price in zip(readings, prices, strict=True)
+        if not _is_old(reading, running)
+    ]
+    return _counted(charge, [reading for reading, _ in news], [price for _, price in news])
+
+
+def _is_old(reading: Reading, running: Transaction) -> bool:
+    """Return whether a reading was taken before the newest that is counted.
+
+    An estimated time is not exact, so the register has a say.
+    """
+    wh = reading.register_wh
+    if reading.clock_estimated and wh is not None and wh < _newest_wh(running):
+        return True
+    return reading.at < running.last_at
 
 
 def _stop_wh(end: TransactionEnd) -> int | None:

@@ -13,14 +13,9 @@ from custom_components.forecourt.core.model.token import (
     AuthorizationReason,
     AuthorizationStatus,
 )
-from custom_components.forecourt.stations.ocpp.measured import (
-    charging_phases,
-    is_live,
-    moment,
-    time_text,
-)
+from custom_components.forecourt.stations.ocpp.clock import Clock
+from custom_components.forecourt.stations.ocpp.measured import charging_phases, is_live, time_text
 from custom_components.forecourt.stations.ocpp.schema import CALL, Schemas
-from custom_components.forecourt.stations.ocpp.station import Moment
 from custom_components.forecourt.stations.ocpp.tokens import group_tag
 from custom_components.forecourt.stations.ocpp.v16.lenient import MEANING, lenient
 from custom_components.forecourt.stations.ocpp.v16.messages import (
@@ -40,7 +35,7 @@ def parse(*samples: dict[str, Any], at: datetime = NOW) -> tuple[Reading, ...]:
 
 
 def parse_all(meter_values: list[dict[str, Any]]) -> tuple[tuple[Reading, ...], dict[str, int]]:
-    readings, notes = readings_of(meter_values, now=NOW, connected_at=CONNECTED)
+    readings, notes = readings_of(meter_values, Clock(CONNECTED), now=NOW)
     return readings, dict(notes)
 
 
@@ -54,44 +49,6 @@ def sample(value: Any, measurand: str | None = None, **more: Any) -> dict[str, A
 
 
 # Times
-
-
-@pytest.mark.parametrize(
-    ("stamp", "expected"),
-    [
-        ("2026-06-01T12:00:00Z", Moment(NOW)),
-        ("2026-06-01T14:00:00+02:00", Moment(NOW)),
-        (" 2026-06-01T12:00:00.000Z ", Moment(NOW)),
-        ("2026-06-01T12:00:00", Moment(NOW)),  # no zone: UTC
-        ("2026-06-01T12:01:00Z", Moment(NOW + timedelta(seconds=60))),
-        ("2026-06-01T12:01:01Z", Moment(NOW, estimated=True)),
-        ("2026-06-01T11:59:00Z", Moment(NOW - timedelta(seconds=60))),
-        ("2026-06-01T11:58:59Z", Moment(NOW, estimated=True)),
-        ("2026-06-01T10:59:59Z", Moment(CONNECTED - timedelta(seconds=1), replayed=True)),
-        ("2020-01-01T00:00:00Z", Moment(datetime(2020, 1, 1, tzinfo=UTC), replayed=True)),
-        ("1970-01-01T00:30:55Z", Moment(NOW, estimated=True)),
-        ("2019-12-31T23:59:59Z", Moment(NOW, estimated=True)),
-        ("0001-01-01T00:00:00+14:00", Moment(NOW, estimated=True)),
-        ("9999-12-31T23:59:59-14:00", Moment(NOW, estimated=True)),
-        ("", Moment(NOW, estimated=True)),
-        ("yesterday", Moment(NOW, estimated=True)),
-    ],
-)
-def test_a_clock_is_trusted_as_far_as_it_makes_sense(stamp: str, expected: Moment) -> None:
-    assert moment(stamp, now=NOW, connected_at=CONNECTED) == expected
-
-
-def test_just_after_connecting_a_stamp_of_just_before_is_a_replay() -> None:
-    before = NOW - timedelta(seconds=2)
-    told = moment(before.isoformat(), now=NOW, connected_at=NOW - timedelta(seconds=1))
-    assert told == Moment(before, replayed=True)
-
-
-@given(st.text(max_size=40))
-def test_any_text_is_some_time(text: str) -> None:
-    told = moment(text, now=NOW, connected_at=CONNECTED)
-    assert told.at.utcoffset() == timedelta()
-    assert told.at <= NOW + timedelta(seconds=60)
 
 
 def test_times_go_out_in_utc_without_fractions() -> None:

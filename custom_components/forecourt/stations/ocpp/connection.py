@@ -12,6 +12,7 @@ from aiohttp import WSCloseCode
 from ...core.model.station import StationInfo
 from ..base import StationError
 from .asker import Asker
+from .clock import Clock
 from .link import Link
 from .measured import time_text
 from .rpc import AnswerError, Rpc
@@ -44,7 +45,7 @@ class Connection:
         self.info = info
         self._version = version
         self._around = around
-        self._connected_at = around.now() - CLOCK_SLACK
+        self._clock = Clock(around.now() - CLOCK_SLACK)
         self._tasks: set[asyncio.Task[None]] = set()
         self._rpc = Rpc(link, self, version.schemas, around.timing, around.logger)
         self._asker = Asker(info.id, self._rpc, version.capabilities, version.trigger_payload)
@@ -99,7 +100,7 @@ class Connection:
                 station=station,
                 asker=self._asker,
                 around=self._around,
-                connected_at=self._connected_at,
+                clock=self._clock,
                 notes=self.notes,
             )
         )

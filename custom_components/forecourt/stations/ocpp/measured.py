@@ -1,8 +1,8 @@
-"""When something happened and what was measured, whatever the version of OCPP. Pure functions."""
+"""What was measured, whatever the version of OCPP. Pure functions."""
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 import math
 import re
@@ -11,8 +11,6 @@ from typing import NamedTuple
 from ...core.model.reading import PHASES, VOLTS, Reading, ReadingContext
 from .station import Moment
 
-MAX_SKEW = timedelta(seconds=60)
-FIRST_PLAUSIBLE_YEAR = 2020
 MAX_REGISTER_WH = 10**12
 MAX_MULTIPLIER = 12
 REGISTER = "Energy.Active.Import.Register"
@@ -58,28 +56,6 @@ class Sample(NamedTuple):
 def time_text(at: datetime) -> str:
     """Return a time in the form that every station can read."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def moment(stamp: str, *, now: datetime, connected_at: datetime) -> Moment:
-    """Judge a station's timestamp.
-
-    A time before the connection is a replay from offline times; a time that lies back
-    while the connection was up cannot be one, so the clock is wrong, as it is for a
-    time before this product or in the future.
-    """
-    try:
-        at = datetime.fromisoformat(stamp.strip())
-    except ValueError:
-        return Moment(now, estimated=True)
-    try:
-        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except OverflowError:
-        return Moment(now, estimated=True)
-    if at.year < FIRST_PLAUSIBLE_YEAR or at > now + MAX_SKEW:
-        return Moment(now, estimated=True)
-    if at < connected_at:
-        return Moment(at, replayed=True)
-    return Moment(now, estimated=True) if at < now - MAX_SKEW else Moment(at)
 
 
 def is_live(readings: Iterable[Reading], connected_at: datetime) -> bool:
@@ -148,7 +124,8 @@ class _Samples:
             return None
         unit = sample.unit or units[0]
         if unit not in units:
-            return f"{measurand} in {unit}"
+            # Not which: a station may write anything there, even the number of a card.
+            return f"{measurand} in a unit of another kind"
         text = sample.text.strip()
         if not _NUMBER.fullmatch(text):
             return "value is not a number"

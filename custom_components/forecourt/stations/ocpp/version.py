@@ -16,6 +16,7 @@ from ...core.model.station import StationInfo
 from ..base import SiteEvents
 from .asker import Asker
 from .certificates import HashData
+from .clock import Clock
 from .credentials import SecurityProfile
 from .link import Timing
 from .schema import Payload, Schemas
@@ -36,12 +37,15 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """A station that is let in, on one connection. `notes` counts what is odd about it."""
+    """A station that is let in, on one connection. `notes` counts what is odd about it.
+
+    `clock` is what its messages on this connection tell of its clock.
+    """
 
     station: OcppStation
     asker: Asker
     around: Surroundings
-    connected_at: datetime
+    clock: Clock
     notes: Counter[str]
 
 

@@ -15,6 +15,7 @@ from custom_components.forecourt.core.model.token import (
     Token,
     TokenKind,
 )
+from custom_components.forecourt.stations.ocpp.clock import Clock
 from custom_components.forecourt.stations.ocpp.schema import CALL
 from custom_components.forecourt.stations.ocpp.station import Moment
 from custom_components.forecourt.stations.ocpp.tokens import group_tag
@@ -23,10 +24,9 @@ from custom_components.forecourt.stations.ocpp.v201 import V201
 from custom_components.forecourt.stations.ocpp.v201.messages import (
     AUTHORIZATION,
     RESERVATION,
-    event_moment,
-    event_readings,
     event_text,
     id_token_info,
+    judge_event,
     readings_of,
     stop_reason,
     token_of,
@@ -39,7 +39,7 @@ CONNECTED = NOW - timedelta(hours=1)
 
 
 def parse(*samples: Any) -> tuple[tuple[Reading, ...], dict[str, int]]:
-    readings, notes = readings_of(meter(*samples, at=NOW), now=NOW, connected_at=CONNECTED)
+    readings, notes = readings_of(meter(*samples, at=NOW), Clock(CONNECTED), now=NOW)
     return readings, dict(notes)
 
 
@@ -135,8 +135,10 @@ def test_an_event_happened_when_it_says(minutes: int, offline: bool, expected: M
         "offline": offline,
         "meterValue": meter(1000, at=NOW + timedelta(minutes=minutes)),
     }
-    assert event_moment(payload, now=NOW, connected_at=CONNECTED) == expected
-    (reading,), _ = event_readings(payload, now=NOW, connected_at=CONNECTED)
+    clock = Clock(CONNECTED)
+    judged = judge_event(payload, clock, now=NOW)
+    assert judged.when == expected
+    (reading,), _ = readings_of(payload["meterValue"], clock, now=NOW, message=judged)
     assert (reading.at, reading.clock_estimated) == (expected.at, expected.estimated)
 
 
@@ -265,7 +267,7 @@ def test_meter_values_of_any_kind_are_read_or_left_out(
     payload: dict[str, Any] = {"evseId": 1, "meterValue": meter_values}
     version.lenient(CALL, "MeterValues", payload)
     version.schemas.mend(CALL, "MeterValues", payload)
-    readings, _ = readings_of(payload["meterValue"], now=NOW, connected_at=CONNECTED)
+    readings, _ = readings_of(payload["meterValue"], Clock(CONNECTED), now=NOW)
     assert list(readings) == sorted(readings, key=lambda reading: reading.at)
     for reading in readings:
         assert reading.register_wh is None or 0 <= reading.register_wh <= 10**12
@@ -274,6 +276,6 @@ def test_meter_values_of_any_kind_are_read_or_left_out(
 @given(st.lists(st.tuples(st.integers(-3000, 30), st.integers(0, 10**9)), min_size=1, max_size=10))
 def test_no_register_is_lost_or_made_up(told: list[tuple[int, int]]) -> None:
     meter_values = [meter(wh, at=NOW + timedelta(seconds=seconds))[0] for seconds, wh in told]
-    readings, notes = readings_of(meter_values, now=NOW, connected_at=CONNECTED)
+    readings, notes = readings_of(meter_values, Clock(CONNECTED), now=NOW)
     assert sorted(reading.register_wh or 0 for reading in readings) == sorted(wh for _, wh in told)
     assert not notes

@@ -8,7 +8,8 @@ from ....core.model.evse import EvseStatus
 from ....core.model.ids import EvseId
 from ....core.model.token import Token
 from ...base import TransactionEnd, TransactionStart
-from ..measured import charging_phases, is_live, moment, time_text
+from ..clock import Judged
+from ..measured import charging_phases, is_live, time_text
 from ..rpc import AnswerError
 from ..schema import ErrorCode, Payload
 from ..station import MAX_EVSES, KnownStart, Moment
@@ -17,6 +18,7 @@ from .lenient import UNREADABLE
 from .messages import STATUS, error_text, id_tag_info, readings_of
 
 STARTS_KEPT = 16
+ENDS_KEPT = 16
 
 
 class Inbox:
@@ -30,8 +32,9 @@ class Inbox:
         self._station = accepted.station
         self._events = accepted.around.events
         self._now = accepted.around.now
-        self._connected_at = accepted.connected_at
+        self._clock = accepted.clock
         self._notes = accepted.notes
+        self._ends: dict[tuple[int, str, int], Judged] = {}
 
     async def heartbeat(self, payload: Payload) -> Payload:
         return {"currentTime": time_text(self._now())}
@@ -80,16 +83,14 @@ class Inbox:
         transaction_id = told if told > 0 else None
         if connector == 0 and self._station.info.evses == 1 and transaction_id is not None:
             connector = 1
-        readings, notes = readings_of(
-            payload["meterValue"], now=self._now(), connected_at=self._connected_at
-        )
+        readings, notes = readings_of(payload["meterValue"], self._clock, now=self._now())
         self._notes.update(notes)
         if connector == 0 or not readings:
             # Connector 0 is the station's own supply, which is no outlet.
             return {}
         evse = self._evse(connector)
         booked_on = await self._events.report(evse, readings, transaction_id)
-        if is_live(readings, self._connected_at):
+        if is_live(readings, self._clock.connected_at):
             # Some stations never name the transaction; after a restart only the site knows it.
             if (running := transaction_id or booked_on) is not None:
                 self._station.transactions[connector] = running
@@ -124,11 +125,11 @@ class Inbox:
         }
 
     async def stop_transaction(self, payload: Payload) -> Payload:
-        when = self._moment(payload["timestamp"])
+        told = payload["transactionId"], payload["timestamp"], payload["meterStop"]
+        judged = self._end(told)
+        when = judged.when
         readings, notes = readings_of(
-            payload.get("transactionData", []),
-            now=self._now(),
-            connected_at=self._connected_at,
+            payload.get("transactionData", []), self._clock, now=self._now(), message=judged
         )
         self._notes.update(notes)
         authorization = await self._events.transaction_ended(
@@ -144,13 +145,14 @@ class Inbox:
                 clock_estimated=when.estimated,
             )
         )
+        self._ends.pop(told, None)
         for number, transaction_id in tuple(self._station.transactions.items()):
             if transaction_id == payload["transactionId"]:
                 del self._station.transactions[number]
-        for told, start in tuple(self._station.starts.items()):
+        for beginning, start in tuple(self._station.starts.items()):
             # What looks like it from now on is another: some stations tell no time.
             if start.transaction_id == payload["transactionId"]:
-                del self._station.starts[told]
+                del self._station.starts[beginning]
         return {} if authorization is None else {"idTagInfo": id_tag_info(authorization)}
 
     def _happened(self, kind: StationEventKind, what: str, at: datetime | None = None) -> Payload:
@@ -176,11 +178,20 @@ class Inbox:
             del starts[next(iter(starts))]
         return starts[told]
 
+    def _end(self, told: tuple[int, str, int]) -> Judged:
+        """Return when a transaction ended: for an end that is told again, what was found at first.
+
+        It is told again because it could not be booked.
+        """
+        if told not in self._ends:
+            self._ends[told] = self._clock.judge(told[1], now=self._now())
+        if len(self._ends) > ENDS_KEPT:
+            del self._ends[next(iter(self._ends))]
+        return self._ends[told]
+
     def _moment(self, stamp: str | None) -> Moment:
         now = self._now()
-        if stamp is None:
-            return Moment(now)
-        return moment(stamp, now=now, connected_at=self._connected_at)
+        return Moment(now) if stamp is None else self._clock.judge(stamp, now=now).when
 
     def _evse(self, connector: int) -> EvseId:
         """Return the EVSE of a connector, which may be one more than was known."""

@@ -8,7 +8,8 @@ from ....core.model.evse import EvseStatus
 from ....core.model.reading import Reading
 from ....core.model.token import Authorization, AuthorizationStatus
 from .. import measured
-from ..measured import REGISTER, Sample, moment, time_text
+from ..clock import Clock, Judged
+from ..measured import REGISTER, Sample, time_text
 from ..schema import Payload
 from ..tokens import group_tag
 
@@ -57,14 +58,16 @@ def id_tag_info(authorization: Authorization) -> Payload:
 
 
 def readings_of(
-    meter_values: list[Payload], *, now: datetime, connected_at: datetime
+    meter_values: list[Payload], clock: Clock, *, now: datetime, message: Judged | None = None
 ) -> tuple[tuple[Reading, ...], Counter[str]]:
-    """Return the readings of MeterValues or transactionData, oldest first, and what was odd."""
+    """Return the readings of MeterValues or transactionData, oldest first, and what was odd.
+
+    `message` is the stamp of what they came in, `None` where it has none.
+    """
+    if message is None or message.told is None:
+        message = clock.judge_newest((one["timestamp"] for one in meter_values), now=now)
     return measured.readings_of(
-        (
-            moment(meter_value["timestamp"], now=now, connected_at=connected_at),
-            _samples(meter_value["sampledValue"]),
-        )
+        (message.of(meter_value["timestamp"]), _samples(meter_value["sampledValue"]))
         for meter_value in meter_values
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from ....core.model.ids import EvseId
-from ..measured import charging_phases, is_live, moment, time_text
+from ..measured import charging_phases, is_live, time_text
 from ..rpc import AnswerError
 from ..schema import ErrorCode, Payload
 from ..station import MAX_EVSES
@@ -27,7 +27,7 @@ class Inbox:
         self._station = accepted.station
         self._events = accepted.around.events
         self._now = accepted.around.now
-        self._connected_at = accepted.connected_at
+        self._clock = accepted.clock
         self._notes = accepted.notes
         self._memory = accepted.station.kept(Memory)
         self._transactions = Transactions(accepted)
@@ -63,7 +63,7 @@ class Inbox:
 
     async def status(self, payload: Payload) -> Payload:
         number = self._number(payload["evseId"])
-        when = moment(payload["timestamp"], now=self._now(), connected_at=self._connected_at)
+        when = self._clock.judge(payload["timestamp"], now=self._now()).when
         await self._transactions.plug(
             number, payload["connectorId"], payload["connectorStatus"], when
         )
@@ -74,16 +74,14 @@ class Inbox:
             # What the station itself draws from the grid is no outlet's.
             return {}
         number = self._number(payload["evseId"])
-        readings, notes = readings_of(
-            payload["meterValue"], now=self._now(), connected_at=self._connected_at
-        )
+        readings, notes = readings_of(payload["meterValue"], self._clock, now=self._now())
         self._notes.update(notes)
         if not readings:
             return {}
         self._memory.outlet(number).measure(readings)
         evse = EvseId(self._station.info.id, number)
         running = await self._events.report(evse, readings, None)
-        if is_live(readings, self._connected_at):
+        if is_live(readings, self._clock.connected_at):
             if running is not None:
                 self._station.transactions[number] = running
             if (phases := charging_phases(readings)) is not None:

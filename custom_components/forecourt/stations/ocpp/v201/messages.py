@@ -8,11 +8,11 @@ from ....core.model.reading import Reading
 from ....core.model.reservation import ReservationStatus
 from ....core.model.token import Authorization, AuthorizationStatus, Token, TokenKind
 from .. import measured
+from ..clock import MAX_SKEW, Clock, Judged
 from ..connection import CLOCK_SLACK
 from ..masking import masked
-from ..measured import MAX_SKEW, REGISTER, Sample, moment, time_text
+from ..measured import REGISTER, Sample, time_text
 from ..schema import MAX_INTEGER, Payload
-from ..station import Moment
 from ..tokens import group_tag
 
 AUTHORIZATION = {
@@ -90,40 +90,31 @@ def stop_reason(payload: Payload) -> str:
     return str(reason or _REASONS.get(payload["triggerReason"], "Local"))
 
 
-def event_moment(payload: Payload, *, now: datetime, connected_at: datetime) -> Moment:
-    """Judge when a TransactionEvent happened."""
-    return moment(
-        payload["timestamp"], now=now, connected_at=_known_since(payload, now, connected_at)
-    )
-
-
-def event_readings(
-    payload: Payload, *, now: datetime, connected_at: datetime
-) -> tuple[tuple[Reading, ...], Counter[str]]:
-    """Return the readings of a TransactionEvent, oldest first, and what was odd."""
-    since = _known_since(payload, now, connected_at)
-    return readings_of(payload.get("meterValue", []), now=now, connected_at=since)
-
-
-def _known_since(payload: Payload, now: datetime, connected_at: datetime) -> datetime:
-    """Return what is a replay if it happened before.
+def judge_event(payload: Payload, clock: Clock, *, now: datetime) -> Judged:
+    """Judge when a TransactionEvent happened.
 
     Of an event that says "offline" the station knows better than the slack for its clock.
     Some say so always: one of this moment is of this connection.
     """
-    if not payload.get("offline"):
-        return connected_at
-    return max(connected_at + CLOCK_SLACK, now - MAX_SKEW)
+    since = None
+    if payload.get("offline"):
+        since = max(clock.connected_at + CLOCK_SLACK, now - MAX_SKEW)
+    return clock.judge(payload["timestamp"], now=now, since=since)
 
 
 def readings_of(
-    meter_values: list[Payload], *, now: datetime, connected_at: datetime
+    meter_values: list[Payload], clock: Clock, *, now: datetime, message: Judged | None = None
 ) -> tuple[tuple[Reading, ...], Counter[str]]:
-    """Return the readings of meter values, oldest first, and what was odd."""
+    """Return the readings of meter values, oldest first, and what was odd.
+
+    `message` is the stamp of what they came in, `None` where it has none.
+    """
+    if message is None or message.told is None:
+        message = clock.judge_newest((one["timestamp"] for one in meter_values), now=now)
     elsewhere: Counter[str] = Counter()
     readings, notes = measured.readings_of(
         (
-            moment(meter_value["timestamp"], now=now, connected_at=connected_at),
+            message.of(meter_value["timestamp"]),
             tuple(_samples(meter_value["sampledValue"], elsewhere)),
         )
         for meter_value in meter_values

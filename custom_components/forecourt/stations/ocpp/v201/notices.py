@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from ....core.model.events import StationEvent, StationEventKind
-from ..measured import moment
 from ..schema import Payload
 from ..station import MAX_EVSES, Moment
 from ..version import Accepted
@@ -24,7 +23,7 @@ class Notices:
         self._station = accepted.station
         self._events = accepted.around.events
         self._now = accepted.around.now
-        self._connected_at = accepted.connected_at
+        self._clock = accepted.clock
         self._memory = accepted.station.kept(Memory)
         self._transactions = transactions
         self._on_report = on_report
@@ -133,7 +132,7 @@ class Notices:
         )
 
     def _moment(self, stamp: str) -> Moment:
-        return moment(stamp, now=self._now(), connected_at=self._connected_at)
+        return self._clock.judge(stamp, now=self._now()).when
 
 
 def _evse_text(payload: Payload) -> str:

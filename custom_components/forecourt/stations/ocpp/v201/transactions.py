@@ -2,20 +2,23 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 
 from ....core.model.evse import EvseStatus
 from ....core.model.ids import EvseId
 from ....core.model.reading import Reading, ReadingContext
 from ....core.model.token import Authorization
 from ...base import TransactionEnd, TransactionStart
+from ..clock import Judged
 from ..measured import charging_phases
 from ..schema import Payload
 from ..station import MAX_EVSES, Moment
 from ..version import Accepted
-from .messages import event_moment, event_readings, id_token_info, stop_reason, token_of
+from .messages import id_token_info, judge_event, readings_of, stop_reason, token_of
 from .told import Memory, Told, event_key
 
 REFERENCES_KEPT = 64
+EVENTS_KEPT = 16
 
 # Somebody shows a token now; others send it along with whatever happens.
 _TAPS = ("Authorized", "StopAuthorized")
@@ -34,9 +37,10 @@ class Transactions:
         self._station = accepted.station
         self._events = accepted.around.events
         self._now = accepted.around.now
-        self._connected_at = accepted.connected_at
+        self._clock = accepted.clock
         self._notes = accepted.notes
         self._memory = accepted.station.kept(Memory)
+        self._judged: dict[tuple[str, str, int, str, str], Judged] = {}
 
     async def event(self, payload: Payload) -> Payload:
         """Take an event and return the answer, when what it says is on disk."""
@@ -46,6 +50,7 @@ class Transactions:
             self._notes["repeated event"] += 1
             return told.answers[key]
         answer = await self._take(told, payload)
+        self._judged.pop(_mark(told.reference, payload), None)
         told.keep_answer(key, answer)
         return answer
 
@@ -78,8 +83,11 @@ class Transactions:
 
     async def _take(self, told: Told, payload: Payload) -> Payload:
         now = self._now()
-        when = event_moment(payload, now=now, connected_at=self._connected_at)
-        readings, notes = event_readings(payload, now=now, connected_at=self._connected_at)
+        judged = self._when(told.reference, payload, now)
+        when = judged.when
+        readings, notes = readings_of(
+            payload.get("meterValue", []), self._clock, now=now, message=judged
+        )
         self._notes.update(notes)
         is_end = payload["eventType"] == "Ended"
         await self._find_evse(told, payload, when)
@@ -98,6 +106,19 @@ class Transactions:
         if (token := token_of(payload["idToken"])) is not None:
             self._memory.judge(token, authorization, now)
         return {"idTokenInfo": id_token_info(authorization)}
+
+    def _when(self, reference: str, payload: Payload, now: datetime) -> Judged:
+        """Return when an event happened: for one that is told again, what was found at first.
+
+        It is told again because it could not be booked.
+        """
+        mark = _mark(reference, payload)
+        judged = self._judged.get(mark) or judge_event(payload, self._clock, now=now)
+        if judged.told is not None:
+            self._judged[mark] = judged
+        if len(self._judged) > EVENTS_KEPT:
+            del self._judged[next(iter(self._judged))]
+        return judged
 
     # Where
 
@@ -258,6 +279,12 @@ class Transactions:
             if told.drew and outlet.reference == told.reference:
                 outlet.draw()
         await self.show(told.evse, when)
+
+
+def _mark(reference: str, payload: Payload) -> tuple[str, str, int, str, str]:
+    """Return what an event has in common with itself when it is told again."""
+    kind, trigger = payload["eventType"], payload["triggerReason"]
+    return reference, kind, payload["seqNo"], payload["timestamp"], trigger
 
 
 def _last_register(readings: Iterable[Reading]) -> int | None:
