@@ -286,6 +286,22 @@ async def test_meter_values_are_readings(peer: Peer, site: Site, station: OcppSt
     assert station.transactions == {1: 9}
 
 
+async def test_a_reading_after_the_end_does_not_revive_a_transaction(
+    peer: Peer, site: Site, station: OcppStation
+) -> None:
+    await peer.start()
+    await peer.call(
+        "StopTransaction", {"transactionId": 1, "meterStop": 1500, "timestamp": stamp()}
+    )
+    await peer.call("MeterValues", meter_values(transactionId=1))
+    assert site.reports[0][2] == 1
+    assert station.transactions == {}
+    # The site knows which one runs now.
+    site.booked_on = 2
+    await peer.call("MeterValues", meter_values(transactionId=1))
+    assert station.transactions == {1: 2}
+
+
 @pytest.mark.parametrize("transaction_id", [None, 0, -1])
 async def test_a_transaction_that_is_none_is_not_told(
     peer: Peer, site: Site, station: OcppStation, transaction_id: int | None

@@ -1,5 +1,6 @@
 """What a station of OCPP 1.6J tells, brought to the site, and the site's answers."""
 
+from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -21,6 +22,13 @@ STARTS_KEPT = 16
 ENDS_KEPT = 16
 
 
+class Ended:
+    """The transactions of a station that ended last, through all its connections."""
+
+    def __init__(self) -> None:
+        self.ids: deque[int] = deque(maxlen=ENDS_KEPT)
+
+
 class Inbox:
     """Answers the calls of an accepted station, each in the method of its name.
 
@@ -34,6 +42,7 @@ class Inbox:
         self._now = accepted.around.now
         self._clock = accepted.clock
         self._notes = accepted.notes
+        self._ended = accepted.station.kept(Ended)
         self._ends: dict[tuple[int, str, int], Judged] = {}
 
     async def heartbeat(self, payload: Payload) -> Payload:
@@ -92,7 +101,9 @@ class Inbox:
         booked_on = await self._events.report(evse, readings, transaction_id)
         if is_live(readings, self._clock.connected_at):
             # Some stations never name the transaction; after a restart only the site knows it.
-            if (running := transaction_id or booked_on) is not None:
+            # The last reading of one may come after its end.
+            named = None if transaction_id in self._ended.ids else transaction_id
+            if (running := named or booked_on) is not None:
                 self._station.transactions[connector] = running
             if (phases := charging_phases(readings)) is not None:
                 self._station.limiter.phases[connector] = phases
@@ -146,6 +157,7 @@ class Inbox:
             )
         )
         self._ends.pop(told, None)
+        self._ended.ids.append(payload["transactionId"])
         for number, transaction_id in tuple(self._station.transactions.items()):
             if transaction_id == payload["transactionId"]:
                 del self._station.transactions[number]
