@@ -253,12 +253,16 @@ class Books:
         return self._transactions[session.transaction_id]
 
     def _same_start(self, start: TransactionStart) -> Transaction | None:
-        """Return the running transaction where a station without a clock repeats its start.
+        """Return the running transaction where a station whose clock is wrong repeats its start.
 
-        The time of reception differs each time, so token and register tell.
+        The time that it is taken for differs each time (that of reception, or after a restart
+        the one that was told), so token and register tell.
         """
-        running = self._running(self._sessions.get(start.evse))
-        if not start.clock_estimated or start.reference is not None or running is None:
+        session = self._sessions.get(start.evse)
+        running = self._running(session)
+        if session is None or running is None or start.reference is not None:
+            return None
+        if not start.clock_estimated and SessionFlag.CLOCK_ESTIMATED not in session.flags:
             return None
         token_key = None if start.token is None else self._ledger.token_key(start.token)
         same = (

@@ -1,16 +1,19 @@
 """Stations whose clocks are wrong, and what they tell late: each charge is booked once."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+import tempfile
 from typing import Any
 
+from hypothesis import example, given, settings as tries, strategies as st
 import pytest
 
 from custom_components.forecourt.core.model.session import Session, SessionFlag
 from custom_components.forecourt.stations.ocpp import CentralSystem
-from tests.unit.site.world import ANNAS, LIMITS, World, settings
+from tests.unit.site.world import ANNAS, BENS, LIMITS, World, settings
 from tests.wire.ocpp.conftest import QUICK
 from tests.wire.ocpp.peer import Payload, Peer, stamp
 from tests.wire.ocpp.v201.peer import Peer201, meter
@@ -259,3 +262,64 @@ async def test_what_waited_behind_it_keeps_its_time_too(place: Place) -> None:
     transactions = (await place.ledger.transactions_of([session.id]))[session.id]
     assert [one.started_at for one in transactions][1] == ended_at + MINUTE
     assert transactions[0].ended_at == ended_at
+
+
+# A start that is told again after a restart
+
+SECONDS = st.integers(0, 4 * 3600)
+
+
+@tries(max_examples=25, deadline=None)
+@given(
+    behind=st.integers(-4 * 3600, 4 * 3600) | st.integers(-200, 200),
+    waits=st.lists(st.tuples(SECONDS, SECONDS | st.integers(0, 200)), min_size=1, max_size=4),
+)
+@example(behind=90, waits=[(3600, 0), (20, 5)])
+@example(behind=-90, waits=[(3600, 0), (20, 5), (200, 5)])
+@example(behind=-40, waits=[(3600, 0), (0, 10), (0, 120)])
+def test_a_start_is_one_whatever_the_clock_and_however_often_the_site_restarts(
+    behind: int, waits: list[tuple[int, int]]
+) -> None:
+    """Before each telling the site is away for a while, and then the station is connected."""
+    asyncio.run(tell_again(timedelta(seconds=behind), waits))
+
+
+async def tell_again(behind: timedelta, waits: list[tuple[int, int]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Place(Path(folder) / "ledger.db", settings())
+        await place.open()
+        began = None
+        for away_s, connected_s in waits:
+            if began is not None:
+                await place.close()
+            place.wait(seconds=away_s)
+            if began is not None:
+                await place.open()
+            async with Peer(place.central, "garage") as peer:
+                await peer.ready()
+                place.wait(seconds=connected_s)
+                began = began or stamp(place.now - behind)
+                for _ in range(2):
+                    answer = await peer.start(idTag=ANNAS.uid, timestamp=began)
+                    assert answer["transactionId"] == 1
+                    assert answer["idTagInfo"]["status"] == "Accepted"
+                await measure(peer, value(place.now - behind, 2_000))
+        async with Peer(place.central, "garage") as peer:
+            place.wait(minutes=10)
+            assert (await stop(peer, 5_000, timestamp=stamp(place.now - behind)))[0] == 3
+        assert (await place.only_session()).energy_wh == 4_000
+        await place.close()
+
+
+async def test_another_start_is_another_although_the_clock_is_wrong(place: Place) -> None:
+    async with Peer(place.central, "garage") as peer:
+        await peer.ready()
+        place.wait(hours=1)
+        slow = place.now - timedelta(seconds=90)
+        assert (await peer.start(slow, idTag=ANNAS.uid))["transactionId"] == 1
+    await place.restart()
+    async with Peer(place.central, "garage") as peer:
+        await peer.ready()
+        assert (await peer.start(slow, idTag=ANNAS.uid))["transactionId"] == 1
+        assert (await peer.start(slow, idTag=BENS.uid))["transactionId"] == 2
+        assert (await peer.start(slow, idTag=BENS.uid, meterStart=1_001))["transactionId"] == 3
