@@ -37,7 +37,7 @@ class Wire:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._port)
-        except OSError:
+        except OSError, asyncio.CancelledError:
             writer.close()
             return
         for way in (self._pass(reader, far_writer), self._deliver(far_reader, writer)):
