@@ -1,6 +1,7 @@
 """Whether a connection lives, what is too much of it, and its end."""
 
 import asyncio
+from contextlib import suppress
 import logging
 import socket
 import threading
@@ -105,14 +106,41 @@ async def test_a_broken_frame_ends_the_connection(central: CentralSystem) -> Non
     assert last(central) == ("CP1", Cause.MISBEHAVED, "broken WebSocket frame")
 
 
-async def test_a_flood_ends_the_connection(central: CentralSystem) -> None:
+@pytest.mark.parametrize("known", [False, True])
+async def test_a_flood_ends_the_connection(central: CentralSystem, known: bool) -> None:
+    if known:
+        central.add_station("CP1")
     async with Peer(central, "CP1") as peer:
-        for number in range(230):
-            await peer.send([3, str(number), {}])
+        with suppress(ConnectionError):
+            for number in range(300):
+                await peer.send([3, str(number), {}])
         await peer.closed.wait()
         assert peer.ws.close_code == 1008
         await until_gone(central, "CP1")
     assert last(central) == ("CP1", Cause.MISBEHAVED, "too many messages")
+
+
+async def test_a_stranger_that_goes_on_and_on_is_sent_away(central: CentralSystem) -> None:
+    """Be it answer by answer: a known station earns by that, a stranger does not."""
+    async with Peer(central, "CP1") as peer:
+        sent = 0
+        while sent < 150 and not peer.closed.is_set():
+            await peer.send([2, "x", "Heartbeat", {}])
+            sent += 1
+            await peer.until(lambda: len(peer.stray) == sent or peer.closed.is_set())
+        assert sent < 150
+        assert peer.ws.close_code == 1008
+        await until_gone(central, "CP1")
+    assert last(central) == ("CP1", Cause.MISBEHAVED, "too many messages")
+
+
+async def test_a_station_that_was_a_stranger_may_say_more(central: CentralSystem) -> None:
+    async with Peer(central, "CP1") as peer:
+        for _ in range(30):
+            await peer.call("Heartbeat")
+        central.add_station("CP1")
+        for _ in range(400):
+            assert (await peer.call("Heartbeat"))[0] == 3
 
 
 async def test_who_waits_for_answers_is_never_too_fast(central: CentralSystem) -> None:

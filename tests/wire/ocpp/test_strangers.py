@@ -1,6 +1,7 @@
 """What becomes of a station that nobody knows yet."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -32,6 +33,30 @@ async def test_a_stranger_has_to_wait(make_central: MakeCentral, site: Site) -> 
         await peer.until(lambda: len(told) == 2)
     assert not site.changes
     assert "CP9" in central.pending
+
+
+async def test_a_stranger_that_tells_ever_more_is_asked_once_at_a_time(
+    make_central: MakeCentral,
+) -> None:
+    told: list[Any] = []
+    central = await make_central(on_pending=told.append)
+    async with Peer(central, "CP9") as peer:
+        answer, peer.answers["GetConfiguration"] = peer.answers["GetConfiguration"], None
+        tasks = len(asyncio.all_tasks())
+        boots = [{"chargePointVendor": "V", "chargePointModel": f"M{one}"} for one in range(40)]
+        for number, boot in enumerate(boots):
+            await peer.send([2, f"x{number}", "BootNotification", boot])
+        await peer.until(lambda: len(peer.stray) == len(boots))
+        assert len(asyncio.all_tasks()) <= tasks + 1
+        assert len(peer.calls("GetConfiguration")) == 1
+        # Nothing is lost by that: what was told last counts.
+        asked = next(json.loads(one) for one in peer.frames if '"GetConfiguration"' in one)
+        await peer.send([3, asked[1], answer({"key": ["NumberOfConnectors"]})])
+        await peer.until(lambda: told)
+        assert [(info.model, info.evses) for info in told] == [("M39", 1)]
+        await peer.boot(chargePointModel="M40")
+        peer.answers["GetConfiguration"] = answer
+        await peer.until(lambda: len(peer.calls("GetConfiguration")) == 2)
 
 
 @pytest.mark.parametrize("answer", ["NotSupported", {"unknownKey": ["NumberOfConnectors"]}, None])

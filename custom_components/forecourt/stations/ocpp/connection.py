@@ -51,6 +51,7 @@ class Connection:
         self._asker = Asker(info.id, self._rpc, version.capabilities, version.trigger_payload)
         self._told_pending = False
         self._is_news = False
+        self._introducing = False
         self._online = asyncio.Event()
         self._station: OcppStation | None = None
         self._talk: Talk | None = None
@@ -164,6 +165,8 @@ class Connection:
             self._around.logger.debug("Number of outlets unknown: %s", err)
         else:
             self.info = replace(self.info, evses=evses or self.info.evses)
+        finally:
+            self._introducing = False
         self._around.on_introduced(self.info)
 
     def _spawn(self, what: str, work: Coroutine[Any, Any, None]) -> None:
@@ -214,7 +217,9 @@ class Connection:
             return
         if answer["status"] == "Accepted":
             self._go_online()
-        elif self._is_news:
+        elif self._is_news and not self._introducing:
+            # One at a time: the one under way tells what is newest when it ends.
+            self._introducing = True
             self._spawn("introduces itself", self._introduce())
 
     def _boot(self, payload: Payload) -> Payload:

@@ -20,6 +20,10 @@ SMALL_FRAME = 8 * 1024
 FRAMES_PER_SECOND = 50
 FRAME_BURST = 200
 
+# A stranger has little to say, and earns nothing: it introduces itself, answers, and waits.
+STRANGER_FRAMES_PER_SECOND = 2
+STRANGER_FRAME_BURST = 60
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
@@ -61,7 +65,7 @@ class Link:
     """A WebSocket of a station, and what it takes to know whether it lives.
 
     `protocol` is the subprotocol that is spoken, `None` where there is none. `trusted` says
-    that it is a known station's, which may send more at once.
+    that it is a known station's, which may send more, and more at once.
     """
 
     def __init__(self, request: web.BaseRequest, protocol: str | None, timing: Timing) -> None:
@@ -125,7 +129,7 @@ class Link:
             while True:
                 message = await self._socket.receive()
                 now = loop.time()
-                self._earn((now - self._heard_at) * FRAMES_PER_SECOND)
+                self._earn(now - self._heard_at)
                 self._allowance -= 1
                 self._heard_at = now
                 self._sign.set()
@@ -158,7 +162,8 @@ class Link:
         if not self.open:
             raise ConnectionLostError
         await self._send(self._socket.send_str(text), len(text))
-        self._earn(1)
+        if self.trusted:
+            self._allowance += 1
 
     async def probe(self, timeout_s: float) -> bool:
         """Return whether the station gives any sign of life after a ping."""
@@ -200,8 +205,12 @@ class Link:
         if (transport := self._request.transport) is not None:
             transport.abort()
 
-    def _earn(self, frames: float) -> None:
-        self._allowance = min(FRAME_BURST, self._allowance + frames)
+    def _earn(self, seconds: float) -> None:
+        """Allow what may come in the time that has passed."""
+        per_second, burst = STRANGER_FRAMES_PER_SECOND, STRANGER_FRAME_BURST
+        if self.trusted:
+            per_second, burst = FRAMES_PER_SECOND, FRAME_BURST
+        self._allowance = min(burst, self._allowance + seconds * per_second)
 
     async def _send(self, sending: Awaitable[None], length: int) -> None:
         try:
