@@ -337,6 +337,30 @@ async def test_readings_without_a_value_are_acknowledged(
     assert central._connections["CP1"].notes["value is not a number"] == 1
 
 
+async def test_what_is_odd_is_counted_without_what_was_said(
+    peer: Peer, station: OcppStation
+) -> None:
+    """Whoever reads the notes may not read cards."""
+    said = "04AABBCCDDEEFF"
+    await peer.call("MeterValues", meter_values(said, transactionId=said, **{said: said}))
+    for name in ("measurand", "context", "format", "phase", "location", "unit", said):
+        sampled = {"value": "1", name: said}
+        values = [{"timestamp": said, "sampledValue": [sampled]}]
+        await peer.call("MeterValues", {"connectorId": 1, "meterValue": values})
+    # A unit that exists, of something else.
+    sampled = {"value": "1", "unit": "Celsius"}
+    values = [{"timestamp": stamp(), "sampledValue": [sampled]}]
+    await peer.call("MeterValues", {"connectorId": 1, "meterValue": values})
+    status = {"connectorId": 1, "errorCode": said, "status": "Available", "info": said * 9}
+    await peer.call("StatusNotification", status)
+    stop = {"transactionId": said, "meterStop": said, "reason": said, "idTag": said * 9}
+    await peer.call("StopTransaction", stop)
+    await peer.start(idTag=said * 9, meterStart=said, reservationId=said)
+    assert station.notes["unknown unit of Energy.Active.Import.Register"] == 1
+    assert len(station.notes) > 8
+    assert not [note for note in station.notes if said in note]
+
+
 async def test_the_meter_of_the_station_is_no_outlet(peer: Peer, site: Site) -> None:
     assert (await peer.call("MeterValues", meter_values(connectorId=0)))[2] == {}
     assert not site.reports

@@ -125,7 +125,7 @@ class _Samples:
         unit = sample.unit or units[0]
         if unit not in units:
             # Not which: a station may write anything there, even the number of a card.
-            return f"{measurand} in a unit of another kind"
+            return f"unknown unit of {measurand}"
         text = sample.text.strip()
         if not _NUMBER.fullmatch(text):
             return "value is not a number"

@@ -7,7 +7,9 @@ import pytest
 from custom_components.forecourt.core.model.evse import EvseStatus
 from custom_components.forecourt.core.model.ids import EvseId
 from custom_components.forecourt.stations.ocpp import OcppStation
+from custom_components.forecourt.stations.ocpp.v201.device_model import MAX_CONNECTORS
 from custom_components.forecourt.stations.ocpp.v201.outlets import PROBLEMS_KEPT, Outlet
+from custom_components.forecourt.stations.ocpp.v201.told import Memory
 from tests.wire.ocpp.peer import Payload
 
 from .peer import CARD, Books, Peer201, meter
@@ -131,6 +133,27 @@ async def test_the_only_outlet_needs_no_number(peer: Peer201, site: Books) -> No
     assert site.statuses[0][0] == EvseId("CP1", 1)
 
 
+async def test_no_outlet_has_more_plugs_than_can_be(
+    peer: Peer201, site: Books, station: OcppStation
+) -> None:
+    for connector in range(-1, 300):
+        frame = await peer.call(
+            "StatusNotification",
+            {
+                "timestamp": datetime.now(UTC).isoformat(),
+                "connectorStatus": "Occupied",
+                "evseId": 1,
+                "connectorId": connector,
+            },
+        )
+        if 0 <= connector <= MAX_CONNECTORS:
+            assert frame[0] == 3
+        else:
+            assert frame[2:4] == ["PropertyConstraintViolation", "connectorId"]
+    outlet = station.kept(Memory).outlet(1)
+    assert list(outlet.connectors) == list(range(MAX_CONNECTORS + 1))
+
+
 def changed(word: str, evse: Payload | None, variable: str = "AvailabilityState") -> Payload:
     component: Payload = {"name": "Connector"}
     if evse is not None:
@@ -159,10 +182,12 @@ async def test_a_status_may_come_as_an_event(
         changed("Melting", {"id": 1}),
         changed("Available", None),
         changed("Available", {"id": 99}),
+        changed("Available", {"id": 1, "connectorId": MAX_CONNECTORS + 1}),
+        changed("Available", {"id": 1, "connectorId": -1}),
         changed("Available", {"id": 1}, "Enabled"),
     ):
         await peer.told("NotifyEvent", **told)
-    assert len(site.events) == 4
+    assert len(site.events) == 6
     assert len(site.statuses) == 2
 
 

@@ -83,3 +83,31 @@ async def test_a_message_that_wants_no_answer_is_dropped(
         await peer.event("Started", idToken=CARD, meterValue=meter(1000))
         assert not peer.stray
     assert station.notes["message not taken: NotImplemented"] == 1
+
+
+@pytest.mark.parametrize("protocol", ["ocpp2.0.1", "ocpp2.1"])
+async def test_what_is_odd_is_counted_without_what_was_said(
+    central: CentralSystem, station: OcppStation, protocol: str
+) -> None:
+    """Whoever reads the notes may not read cards."""
+    said = "04AABBCCDDEEFF"
+    samples: list[Payload] = [
+        {"value": 1, name: said} for name in ("measurand", "context", "location", "phase", said)
+    ]
+    samples += [{"value": 1, "unitOfMeasure": {"unit": said}}, {"value": said}]
+    samples += [{"value": 1, "unit": said}, {"value": 1, "unitOfMeasure": {"multiplier": said}}]
+    async with Peer201(central, protocol=protocol) as peer:
+        await peer.call(
+            "BootNotification", {"reason": said, "chargingStation": {"vendorName": "A", said: 1}}
+        )
+        await peer.ready()
+        for one in samples:
+            await peer.call("MeterValues", {"evseId": 1, "meterValue": meter(one)})
+        token = {"idToken": said, "type": said * 3}
+        info = {"chargingState": said, "stoppedReason": said}
+        await peer.event("Ended", info=info, triggerReason=said, idToken=token, meterValue=said)
+        await peer.call(said, {})
+        await peer.send([4, "?", said, said, {}])
+        await peer.plug("Available")
+    assert len(station.notes) > 8
+    assert not [note for note in station.notes if said in note]

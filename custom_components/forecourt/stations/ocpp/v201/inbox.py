@@ -9,6 +9,7 @@ from ..rpc import AnswerError
 from ..schema import ErrorCode, Payload
 from ..station import MAX_EVSES
 from ..version import Accepted
+from .device_model import MAX_CONNECTORS
 from .messages import id_token_info, readings_of, token_of
 from .notices import NOTICES, Notices
 from .outlets import ChargingNeeds
@@ -62,11 +63,11 @@ class Inbox:
         return answer
 
     async def status(self, payload: Payload) -> Payload:
-        number = self._number(payload["evseId"])
+        number, connector = self._number(payload["evseId"]), payload["connectorId"]
+        if not 0 <= connector <= MAX_CONNECTORS:
+            raise AnswerError(ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, "connectorId")
         when = self._clock.judge(payload["timestamp"], now=self._now()).when
-        await self._transactions.plug(
-            number, payload["connectorId"], payload["connectorStatus"], when
-        )
+        await self._transactions.plug(number, connector, payload["connectorStatus"], when)
         return {}
 
     async def meter_values(self, payload: Payload) -> Payload:

@@ -7,6 +7,7 @@ from ....core.model.events import StationEvent, StationEventKind
 from ..schema import Payload
 from ..station import MAX_EVSES, Moment
 from ..version import Accepted
+from .device_model import MAX_CONNECTORS
 from .messages import RESERVATION, component_text, event_text
 from .told import Memory
 from .transactions import Transactions
@@ -96,11 +97,14 @@ class Notices:
         evse = component.get("evse", {})
         if component["name"] != "Connector" or event["variable"]["name"] != "AvailabilityState":
             return False
-        if word not in _STATES or not 0 < evse.get("id", 0) <= MAX_EVSES:
+        connector = evse.get("connectorId", 1)
+        if word not in _STATES or not 0 <= connector <= MAX_CONNECTORS:
+            return False
+        if not 0 < evse.get("id", 0) <= MAX_EVSES:
             return False
         when = self._moment(event["timestamp"])
         self._station.expect_evses(evse["id"])
-        await self._transactions.plug(evse["id"], evse.get("connectorId", 1), word, when)
+        await self._transactions.plug(evse["id"], connector, word, when)
         return True
 
     async def _note_problem(self, event: Payload) -> None:
