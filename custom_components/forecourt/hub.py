@@ -6,15 +6,12 @@ from datetime import datetime
 import logging
 from pathlib import Path
 
-from homeassistant.config_entries import (
-    SOURCE_INTEGRATION_DISCOVERY,
-    ConfigEntry,
-    ConfigSubentry,
-)
+from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import discovery_flow, issue_registry as ir
+from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
 
+from . import discovery
 from .const import (
     CONF_ACCESS,
     CONF_DEFAULT_USER,
@@ -32,7 +29,6 @@ from .const import (
     PERSONAL_DATA_PRIVATE,
     SUBENTRY_STATION,
     SUBENTRY_USER,
-    station_unique_id,
 )
 from .coordinator import StationCoordinator, UsageCoordinator
 from .core.control.limits import Limits
@@ -96,6 +92,7 @@ class Hub:
             self.site,
             now=dt_util.utcnow,
             on_pending=self._station_pending,
+            on_gone=self._station_gone,
             on_learned=memory.remember_station,
             key=vault.key,
         )
@@ -290,7 +287,7 @@ class Hub:
         coordinator = StationCoordinator(self.hass, self.entry, subentry, self.site, self._pace)
         self.coordinators[station_id] = coordinator
         self.station_added.send(coordinator)
-        self._close_discovery(station_id)
+        discovery.take_back(self.hass, station_id)
 
     def forward_target(self, forward: Forward) -> ForwardTarget:
         """Return how a second central system is reached. Raises `ValueError` if it cannot be."""
@@ -304,15 +301,6 @@ class Hub:
 
     def _is_site_tag(self, uid: str) -> bool:
         return self.site.members.is_site_tag(Token(uid))
-
-    def _close_discovery(self, station_id: str) -> None:
-        """Close the card of a discovered station that was added another way."""
-        flows = self.hass.config_entries.flow
-        about = {"unique_id": station_unique_id(station_id)}
-        for flow in flows.async_progress_by_handler(
-            DOMAIN, include_uninitialized=True, match_context=about
-        ):
-            flows.async_abort(flow["flow_id"])
 
     async def remove_station(self, station_id: str) -> None:
         """Let a station go, with its credentials; what it charged stays in the ledger."""
@@ -429,14 +417,11 @@ class Hub:
 
     @callback
     def _station_pending(self, info: StationInfo) -> None:
-        """Let a station that nobody knows appear as a discovered device."""
-        discovery_flow.async_create_flow(
-            self.hass,
-            DOMAIN,
-            context={"source": SOURCE_INTEGRATION_DISCOVERY},
-            data={CONF_STATION_ID: info.id},
-            discovery_key=discovery_flow.DiscoveryKey(domain=DOMAIN, key=info.id, version=1),
-        )
+        discovery.show(self.hass, info.id, self.central.pending)
+
+    @callback
+    def _station_gone(self, station_id: str) -> None:
+        discovery.take_back(self.hass, station_id)
 
 
 def site_settings(hass: HomeAssistant, entry: ForecourtConfigEntry) -> SiteSettings:

@@ -20,10 +20,12 @@ from homeassistant.data_entry_flow import FlowResultType
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.forecourt import discovery
 from custom_components.forecourt.const import DOMAIN
 from custom_components.forecourt.flows import adding, connect, ports
 from custom_components.forecourt.ledger import Ledger, LedgerUnreadableError
-from simulator import Ocpp16Station, StationConfig
+from custom_components.forecourt.stations.ocpp import door
+from simulator import Ocpp16Station, RawClient, StationConfig
 
 from .conftest import SetUp, a_station, until
 from .dialogs import Desk, Dialog
@@ -348,6 +350,41 @@ async def test_the_card_goes_when_the_station_is_added_another_way(
 
     assert dialog.step == "create_entry"
     assert not discovered(hass)
+
+
+async def introduce(port: int, identity: str) -> None:
+    """Be a stranger that tells what it is, and leaves."""
+    async with RawClient(f"ws://127.0.0.1:{port}", identity) as client:
+        await client.boot()
+        asked = await client.receive()
+        await client.send([4, asked[1], "NotSupported", "", {}])
+        await client.call("Heartbeat", {})
+
+
+async def test_there_are_no_more_cards_than_stations_may_wait(
+    hass: HomeAssistant, empty_site: MockConfigEntry, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card goes with the stranger that it is for, so that nobody can fill the screen."""
+    for module in (door, discovery):
+        monkeypatch.setattr(module, "MAX_PENDING", 3)
+
+    def shown() -> set[str]:
+        return {flow["context"]["unique_id"] for flow in discovered(hass)}
+
+    for number in range(8):
+        await introduce(port, f"CP{number}")
+        await until(lambda number=number: f"station_CP{number}" in shown())
+        central = empty_site.runtime_data.central
+        assert shown() == {f"station_{identity}" for identity in central.pending}
+    assert shown() == {"station_CP5", "station_CP6", "station_CP7"}
+
+    # Those from before a restart of the site wait as long as there is room.
+    await hass.config_entries.async_reload(empty_site.entry_id)
+    assert len(shown()) == 3
+    await introduce(port, "CP6")
+    await introduce(port, "CP8")
+    await until(lambda: "station_CP8" in shown())
+    assert shown() == {"station_CP6", "station_CP8"}
 
 
 async def test_a_station_that_is_ignored_comes_no_more(

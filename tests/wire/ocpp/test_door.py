@@ -495,7 +495,28 @@ def test_strangers_wait_and_introduce_themselves(door: Door) -> None:
     assert not door.pending
 
 
-def test_the_room_for_strangers_is_bounded(door: Door, now: Watch) -> None:
+def test_a_stranger_that_stays_away_is_forgotten(now: Watch) -> None:
+    gone: list[str] = []
+    door = Door(now, gone.append)
+    for number in range(4):
+        door.welcome(stranger(number))
+    door.leave("CP0")
+    now.ahead += timedelta(hours=20)
+    door.leave("CP1")
+    door.admit("CP2", OPEN)
+    now.ahead += timedelta(hours=5)
+    door.welcome(stranger(5))
+    assert list(door.pending) == ["CP1", "CP3", "CP5"]
+    now.ahead += timedelta(hours=20)
+    door.leave("CP2")
+    # Neither who became a station nor who is still there.
+    assert gone == ["CP0", "CP1"]
+    assert list(door.pending) == ["CP3", "CP5"]
+
+
+def test_the_room_for_strangers_is_bounded(now: Watch) -> None:
+    gone: list[str] = []
+    door = Door(now, gone.append)
     for number in range(door_module.MAX_PENDING):
         assert door.welcome(stranger(number))
     assert not door.welcome(stranger(99))
@@ -505,6 +526,7 @@ def test_the_room_for_strangers_is_bounded(door: Door, now: Watch) -> None:
     door.leave("CP4")
     assert door.welcome(stranger(99))
     assert "CP5" not in door.pending, "it went first"
+    assert gone == ["CP5"]
     assert "CP4" in door.pending
 
 

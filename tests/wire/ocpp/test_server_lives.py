@@ -124,10 +124,14 @@ async def test_a_stranger_that_goes_on_and_on_is_sent_away(central: CentralSyste
     """Be it answer by answer: a known station earns by that, a stranger does not."""
     async with Peer(central, "CP1") as peer:
         sent = 0
+
+        def is_answered() -> bool:
+            return len(peer.stray) == sent or peer.closed.is_set()
+
         while sent < 150 and not peer.closed.is_set():
             await peer.send([2, "x", "Heartbeat", {}])
             sent += 1
-            await peer.until(lambda: len(peer.stray) == sent or peer.closed.is_set())
+            await peer.until(is_answered)
         assert sent < 150
         assert peer.ws.close_code == 1008
         await until_gone(central, "CP1")

@@ -1,14 +1,16 @@
 """What becomes of a station that nobody knows yet."""
 
 import asyncio
+from functools import partial
 import json
 from typing import Any
 
 import pytest
 
-from custom_components.forecourt.stations.ocpp import CentralSystem
+from custom_components.forecourt.stations.ocpp import CentralSystem, door as door_module
 
 from .conftest import MakeCentral
+from .knocking import until_gone
 from .peer import Peer, Site, stamp
 
 
@@ -101,6 +103,21 @@ async def test_a_stranger_that_boots_when_asked_has_introduced_itself(
         await asyncio.sleep(0.25)
         assert len(told) == 1
         assert told[0].model == "Box"
+
+
+async def test_nobody_is_told_of_more_strangers_than_there_is_room_for(
+    make_central: MakeCentral, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door_module, "MAX_PENDING", 3)
+    told: set[str] = set()
+    central = await make_central(on_pending=lambda info: told.add(info.id), on_gone=told.remove)
+    for name in (f"CP{number}" for number in range(8)):
+        async with Peer(central, name) as peer:
+            await peer.boot()
+            await peer.until(partial(told.__contains__, name))
+        await until_gone(central, name)
+        assert told == set(central.pending)
+    assert told == {"CP5", "CP6", "CP7"}
 
 
 async def test_a_stop_of_one_outlet_leaves_the_other(central: CentralSystem, site: Site) -> None:

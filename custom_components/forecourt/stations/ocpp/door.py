@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 import re
 from types import MappingProxyType
@@ -18,6 +18,9 @@ from .passwords import PasswordMemory, is_slow, password_of, verify_password
 MAX_KNOCKS = 64
 MAX_PENDING = 32
 MAX_DETAIL = 80
+
+# A stranger that stays away so long was tried out, or went elsewhere.
+GONE_AFTER = timedelta(days=1)
 
 # OCPP 2.0.1 identifierString, the narrowest of all versions.
 IDENTITY = re.compile(r"[A-Za-z0-9*\-_=:+|@.]{1,48}")
@@ -93,10 +96,16 @@ def printable(text: str, limit: int = MAX_DETAIL) -> str:
 
 
 class Door:
-    """Knows the identities and passwords, the strangers who wait, and the latest knocks."""
+    """Knows the identities and passwords, the strangers who wait, and the latest knocks.
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    `on_gone` is told the identity of a stranger who does not wait any more.
+    """
+
+    def __init__(
+        self, now: Callable[[], datetime], on_gone: Callable[[str], None] | None = None
+    ) -> None:
         self._now = now
+        self._on_gone = on_gone
         self._known: dict[str, Credentials] = {}
         self._passwords = PasswordMemory()
         self._visitors: dict[str, _Visitor] = {}
@@ -281,11 +290,12 @@ class Door:
 
     def welcome(self, info: StationInfo) -> bool:
         """Let a stranger wait; returns whether there is room."""
+        self._forget_gone()
         if info.id not in self._visitors and len(self._visitors) >= MAX_PENDING:
             idle = [one for one in self._visitors.values() if not one.connected]
             if not idle:
                 return False
-            del self._visitors[min(idle, key=lambda one: one.seen).info.id]
+            self._let_go(min(idle, key=lambda one: one.seen))
         known = self._visitors.get(info.id)
         if known is not None:
             info = replace(known.info, address=info.address, protocol=info.protocol)
@@ -302,6 +312,19 @@ class Door:
         if visitor := self._visitors.get(identity):
             visitor.connected = False
             visitor.seen = self._now()
+        self._forget_gone()
+
+    def _forget_gone(self) -> None:
+        """Forget the strangers who stay away."""
+        now = self._now()
+        for visitor in tuple(self._visitors.values()):
+            if not visitor.connected and now - visitor.seen > GONE_AFTER:
+                self._let_go(visitor)
+
+    def _let_go(self, visitor: _Visitor) -> None:
+        del self._visitors[visitor.info.id]
+        if self._on_gone is not None:
+            self._on_gone(visitor.info.id)
 
 
 def _refusal_without_password(credentials: Credentials, shown: Shown, fault: str) -> Refusal | None:

@@ -52,10 +52,11 @@ class CentralSystem:
     """Serves all stations of the site, and the strangers who want to become some.
 
     `on_pending` is told what a stranger is as soon as it told that itself, again at
-    every connection. An identity becomes a station by `add_station`, also while it is
-    connected. `on_learned` is told what a station taught us, as plain data to be handed to
-    `add_station` after a restart. `key` is the secret of this installation, by which it
-    is known after a restart which list of cards a station was given.
+    every connection, and `on_gone` the identity of one that does not wait any more. An
+    identity becomes a station by `add_station`, also while it is connected. `on_learned` is
+    told what a station taught us, as plain data to be handed to `add_station` after a
+    restart. `key` is the secret of this installation, by which it is known after a restart
+    which list of cards a station was given.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class CentralSystem:
         *,
         now: Callable[[], datetime],
         on_pending: Callable[[StationInfo], None] | None = None,
+        on_gone: Callable[[str], None] | None = None,
         on_learned: Callable[[str, dict[str, Any]], None] | None = None,
         key: bytes | None = None,
         sample_interval_s: int = 10,
@@ -76,7 +78,7 @@ class CentralSystem:
         self._key = key or secrets.token_bytes()
         self._fallback_current_a = fallback_current_a
         self._timing = timing or Timing()
-        self._door = Door(now)
+        self._door = Door(now, on_gone)
         self._around = Surroundings(
             events=events,
             now=now,
