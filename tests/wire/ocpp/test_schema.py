@@ -11,8 +11,9 @@ from custom_components.forecourt.stations.ocpp.schema import (
     Schemas,
     ViolationError,
 )
+from custom_components.forecourt.stations.ocpp.tokens import UNREADABLE_TAG
 from custom_components.forecourt.stations.ocpp.v16 import V16
-from custom_components.forecourt.stations.ocpp.v16.lenient import UNREADABLE_TAG, lenient
+from custom_components.forecourt.stations.ocpp.v16.lenient import lenient
 
 SCHEMAS = Schemas("1.6")
 START = {"connectorId": 1, "idTag": "A", "meterStart": 5, "timestamp": "x"}

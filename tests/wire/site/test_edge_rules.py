@@ -14,7 +14,9 @@ from custom_components.forecourt.core.model.events import Tap
 from custom_components.forecourt.core.model.evse import EvseStatus
 from custom_components.forecourt.core.model.ids import EvseId
 from custom_components.forecourt.core.model.session import Session, SessionFlag, SessionStatus
+from custom_components.forecourt.core.model.token import Access
 from custom_components.forecourt.site import site
+from tests.unit.site.world import settings
 from tests.wire.ocpp.peer import Payload, Peer, stamp
 from tests.wire.ocpp.v201.peer import Peer201, meter
 
@@ -401,7 +403,9 @@ async def test_what_a_station_misspells_or_adds_costs_no_charge(depot: Depot) ->
     assert (await session_of(depot, 1)).energy_wh == 900
 
 
-@pytest.mark.parametrize("tag", [f"{ANNA}{'0' * 30}", "04 AA 00 01", "\x00\x07ö", "", None, [ANNA]])
+@pytest.mark.parametrize(
+    "tag", [f"{ANNA}{'0' * 30}", "04 AA 00 01", "\x00\x07ö", "", None, True, [ANNA]]
+)
 async def test_a_card_that_is_not_readable_is_a_strangers(depot: Depot, tag: object) -> None:
     """What it charges is in the books, and comes to an end."""
     depot.add("BOX")
@@ -417,21 +421,38 @@ async def test_a_card_that_is_not_readable_is_a_strangers(depot: Depot, tag: obj
     assert SessionFlag.UNAUTHORIZED in session.flags
 
 
-async def test_so_is_one_that_a_station_of_2_cannot_read(depot: Depot) -> None:
+@pytest.mark.parametrize("access", list(Access))
+async def test_so_is_one_that_a_station_of_2_cannot_read(depot: Depot, access: Access) -> None:
+    """Where anyone may charge, too: this is not nobody, but somebody with a card."""
+    depot.site.settings = settings(access)
     depot.add("BOX")
     async with Peer201(depot.central, "BOX") as peer:
         await booted(peer)
-        await peer.event(
+        answer = await peer.event(
             "Started",
             triggerReason="Authorized",
             idToken={"idToken": f"{ANNA}{'0' * 40}", "type": "ISO14443"},
             info={"chargingState": "Charging"},
             meterValue=meter(1_000),
         )
+        assert answer["idTokenInfo"]["status"] == "Invalid"
         await peer.event("Ended", meterValue=meter(1_900))
     [session] = await depot.sessions()
     assert (session.user_id, session.energy_wh) == (None, 900)
     assert SessionFlag.UNAUTHORIZED in session.flags
+
+
+async def test_a_transaction_may_have_a_name_that_is_too_long(depot: Depot) -> None:
+    depot.add("BOX")
+    async with Peer201(depot.central, "BOX") as peer:
+        await booted(peer)
+        for number in range(2):
+            name = f"{'0123456789' * 5}{number}"
+            card = {"idToken": (ANNA, CARL)[number], "type": "ISO14443"}
+            await peer.event("Started", name, idToken=card, meterValue=meter(1_000))
+            await peer.event("Updated", name, meterValue=meter(1_500))
+            await peer.event("Ended", name, meterValue=meter(2_000 + number))
+    assert [session.energy_wh for session in await depot.sessions()] == [1_000, 1_001]
 
 
 @pytest.mark.parametrize("message_ids", ["counter", "boot_counter"])

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from custom_components.forecourt.stations.ocpp.schema import CALL, CALL_RESULT, ViolationError
+from custom_components.forecourt.stations.ocpp.tokens import UNREADABLE_TAG
 from custom_components.forecourt.stations.ocpp.v21 import V21
 from custom_components.forecourt.stations.ocpp.v201 import V201
 from custom_components.forecourt.stations.ocpp.v201.messages import UNCOUNTED
@@ -88,9 +89,17 @@ def test_a_long_hex_id_is_as_good_as_any(version: Any) -> None:
     assert mended(version, "TransactionEvent", event(transactionInfo=info))[1] == []
 
 
-def test_an_id_that_is_too_long_is_not_cut(version: Any) -> None:
-    with pytest.raises(ViolationError):
-        mended(version, "TransactionEvent", event(transactionInfo={"transactionId": "x" * 37}))
+def test_an_id_that_is_too_long_has_a_short_form_of_its_own(version: Any) -> None:
+    def named(name: str) -> str:
+        payload = event(transactionInfo={"transactionId": name})
+        payload, notes = mended(version, "TransactionEvent", payload)
+        assert notes == ["transactionId is too long"]
+        short: str = payload["transactionInfo"]["transactionId"]
+        assert len(short) == 36
+        return short
+
+    assert named("x" * 37) == named("x" * 37)
+    assert len({named("x" * 37), named("x" * 38), named("x" * 36 + "y"), named("\udc00" * 99)}) == 4
 
 
 @pytest.mark.parametrize("told", [{}, {"type": 3}, {"type": None}])
@@ -100,6 +109,43 @@ def test_a_token_of_no_type_is_kept(version: Any, told: Payload) -> None:
     )
     assert payload["idToken"] == {"idToken": "04AABB", "type": "Local"}
     assert notes == ["unknown type of idToken"]
+
+
+TOO_LONG = {V201.subprotocol: "7" * 37, V21.subprotocol: "7" * 256}
+
+
+@pytest.mark.parametrize("told", [None, [], {}, True, {"idToken": None}, {"type": "Local"}, ...])
+def test_a_token_that_cannot_be_read_is_somebodys(version: Any, told: Any) -> None:
+    if told is ...:
+        told = {"idToken": TOO_LONG[version.subprotocol], "type": "ISO14443"}
+    payload = event(eventType="Started") | {"idToken": told}
+    payload, notes = mended(version, "TransactionEvent", payload)
+    assert payload["idToken"]["idToken"] == UNREADABLE_TAG
+    assert "idToken cannot be read" in notes
+
+
+def test_a_token_may_be_as_long_as_the_version_has_it(version: Any) -> None:
+    token = {"idToken": TOO_LONG[version.subprotocol][1:], "type": "ISO14443"}
+    payload, notes = mended(version, "TransactionEvent", event(idToken=token))
+    assert payload["idToken"] == token
+    assert notes == []
+
+
+@pytest.mark.parametrize("told", ["04AABB", 4])
+def test_a_token_that_is_nothing_but_its_text_is_kept(version: Any, told: Any) -> None:
+    payload, _ = mended(version, "TransactionEvent", event(idToken=told))
+    assert payload["idToken"] == {"idToken": str(told), "type": "Local"}
+
+
+def test_the_token_of_nobody_needs_no_text(version: Any) -> None:
+    payload, _ = mended(version, "TransactionEvent", event(idToken={"type": "NoAuthorization"}))
+    assert payload["idToken"] == {"idToken": "", "type": "NoAuthorization"}
+
+
+def test_a_type_of_a_token_that_is_too_long_costs_no_token(version: Any) -> None:
+    token = {"idToken": "04AABB", "type": "x" * 21}
+    payload, _ = mended(version, "TransactionEvent", event(idToken=token))
+    assert payload["idToken"] == {"idToken": "04AABB", "type": "Local"}
 
 
 def test_the_types_of_tokens_are_open_in_2_1() -> None:
@@ -156,9 +202,6 @@ def test_a_sample_that_nobody_can_read_costs_no_other(version: Any, told: Payloa
 def test_meter_values_that_are_none_are_left_out(version: Any) -> None:
     payload, _ = mended(version, "TransactionEvent", event(meterValue="x"))
     assert "meterValue" not in payload
-    payload, notes = mended(version, "TransactionEvent", event(meterValue=meter(1), idToken="A"))
-    assert "idToken" not in payload
-    assert notes
 
 
 def test_a_status_of_1_6_is_a_plug(version: Any) -> None:

@@ -14,6 +14,7 @@ from ocpp.v16.enums import (  # type: ignore[import-untyped]
 )
 
 from ..schema import CALL, CALL_RESULT, Payload, whole_number
+from ..tokens import UNREADABLE_TAG, is_text
 from .messages import MAX_ID_TAG
 
 ERROR_CODES = frozenset(map(str, ChargePointErrorCode))
@@ -21,9 +22,6 @@ REASONS = frozenset(map(str, Reason))
 
 # No transaction has this id, and no meter this value.
 UNREADABLE = -1
-
-# No card has it: what stands here is judged as a stranger's.
-UNREADABLE_TAG = "\ufffd" * MAX_ID_TAG
 
 # Fields of a sampled value without which it would mean something else.
 MEANING = {
@@ -65,8 +63,7 @@ def _start(payload: Payload) -> Iterator[str]:
 
 def _tag(payload: Payload) -> Iterator[str]:
     """Let a start with a tag that is none be booked on nobody; its energy flows all the same."""
-    tag = payload.get("idTag")
-    if not isinstance(tag, str | int | float) or len(str(tag)) > MAX_ID_TAG:
+    if not is_text(payload.get("idTag"), MAX_ID_TAG):
         payload["idTag"] = UNREADABLE_TAG
         yield "idTag cannot be read"
 

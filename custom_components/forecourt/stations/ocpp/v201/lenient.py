@@ -5,15 +5,21 @@ Asked only about what does not fit the schema.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+import hashlib
 import math
 from types import ModuleType
 from typing import Any
 
 from ..schema import CALL, Payload, whole_number
-from .messages import UNCOUNTED
+from ..tokens import UNREADABLE_TAG, is_text
+from .messages import NO_AUTHORIZATION, UNCOUNTED
 
 # A sampled value that is read by nobody, in the place of one that cannot be understood.
 UNREAD = {"value": 0, "measurand": "Frequency"}
+
+# How long the id of a transaction may be, and the type of a token where the types are open.
+MAX_TRANSACTION_ID = 36
+MAX_TOKEN_TYPE = 20
 
 # The words of OCPP 1.6, of which some firmware does not let go.
 _OCCUPIED = frozenset({"Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"})
@@ -21,12 +27,16 @@ _OCCUPIED = frozenset({"Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """The words that one version of OCPP has for what a station tells."""
+    """The words that one version of OCPP has for what a station tells.
+
+    `max_id_token` is how long that of a token may be.
+    """
 
     boot_reasons: frozenset[str]
     contexts: frozenset[str]
     charging_states: frozenset[str]
     id_token_types: frozenset[str] | None
+    max_id_token: int
     locations: frozenset[str]
     measurands: frozenset[str]
     phases: frozenset[str]
@@ -43,6 +53,7 @@ def words_of(enums: ModuleType) -> Words:
         charging_states=frozenset(map(str, enums.ChargingStateEnumType)),
         # OCPP 2.1 leaves them open.
         id_token_types=None if types is None else frozenset(map(str, types)),
+        max_id_token=255 if types is None else 36,
         locations=frozenset(map(str, enums.LocationEnumType)),
         measurands=frozenset(map(str, enums.MeasurandEnumType)),
         phases=frozenset(map(str, enums.PhaseEnumType)),
@@ -89,24 +100,45 @@ class Mender:
         yield from _known(payload, "triggerReason", self._words.triggers, "Trigger")
         info = payload.get("transactionInfo")
         if isinstance(info, dict):
+            yield from _transaction_id(info)
             if "stoppedReason" in info:
                 yield from _known(info, "stoppedReason", self._words.stop_reasons, "Other")
             if not _is_one_of(info.get("chargingState", "Idle"), self._words.charging_states):
                 del info["chargingState"]
                 yield "unknown chargingState"
         yield from self._id_token(payload)
+        if "idToken" in payload:
+            yield from self._text(payload["idToken"])
         yield from self._meter_values(payload)
 
     def _id_token(self, payload: Payload) -> Iterator[str]:
         """Keep a token whose type is none: who it is says the token alone."""
-        token = payload.get("idToken")
-        if not isinstance(token, dict):
+        if "idToken" not in payload:
             return
-        types = self._words.id_token_types
-        kind = token.get("type")
-        if not isinstance(kind, str) or (types is not None and kind not in types):
+        token = payload["idToken"]
+        if not isinstance(token, dict):
+            token = payload["idToken"] = {"idToken": token}
+        if not self._is_type(token.get("type")):
             token["type"] = "Local"
             yield "unknown type of idToken"
+
+    def _text(self, token: Payload) -> Iterator[str]:
+        """Let an event with a token that is none be booked on nobody who is known.
+
+        Without it the event would be one of nobody, who may charge at some sites.
+        """
+        if token["type"] == NO_AUTHORIZATION:
+            token["idToken"] = ""
+            return
+        text = token.get("idToken")
+        if not is_text(text, self._words.max_id_token):
+            token["idToken"] = UNREADABLE_TAG
+            yield "idToken cannot be read"
+
+    def _is_type(self, kind: Any) -> bool:
+        if self._words.id_token_types is not None:
+            return _is_one_of(kind, self._words.id_token_types)
+        return isinstance(kind, str) and len(kind) <= MAX_TOKEN_TYPE
 
     def _meter_values(self, payload: Payload) -> Iterator[str]:
         for meter_value in _objects(payload.get("meterValue")):
@@ -139,6 +171,18 @@ class Mender:
             sample.clear()
             sample.update(UNREAD)
             yield from unreadable
+
+
+def _transaction_id(info: Payload) -> Iterator[str]:
+    """Book a transaction whose id is too long by the beginning of it and a hash.
+
+    The station does not know it by that, so it takes no order for it.
+    """
+    told = info.get("transactionId")
+    if isinstance(told, str) and len(told) > MAX_TRANSACTION_ID:
+        digest = hashlib.sha256(told.encode(errors="surrogatepass")).hexdigest()[:16]
+        info["transactionId"] = f"{told[: MAX_TRANSACTION_ID - 17]}~{digest}"
+        yield "transactionId is too long"
 
 
 def _unit(sample: Payload) -> Iterator[str]:
