@@ -291,7 +291,9 @@ class UsageCoordinator(DataUpdateCoordinator[Usage]):
     def _show(self, usage: Usage) -> None:
         charging = frozenset(self._charging.values())
         if charging != usage.charging:
-            self.async_set_updated_data(replace(usage, charging=charging))
+            # Not `async_set_updated_data`: that would also forget when the sums are due.
+            self.data = replace(usage, charging=charging)
+            self.async_update_listeners()
 
     def _await_month(self) -> None:
         if self._stop_month is not None:
