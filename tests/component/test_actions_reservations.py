@@ -1,6 +1,7 @@
 """Outlets that are held: for whom, by whose word, and after a restart."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from homeassistant.core import HomeAssistant
@@ -103,6 +104,39 @@ async def test_who_may_reserve_and_see_what(hass: HomeAssistant, wallbox: Ocpp16
     assert await held(hass) == [("Anna", "cancelled")]
     await refused(hass, "reservation_over", "cancel_reservation", reservation_id=number)
     await refused(hass, "reservation_over", "cancel_reservation", reservation_id=99)
+
+
+async def test_nobody_holds_an_outlet_for_ever(hass: HomeAssistant, wallbox: Ocpp16Station) -> None:
+    ask = {"device_id": device(hass)}
+    anna = login_of(hass, "person.anna")
+    later = (dt_util.utcnow() + timedelta(days=2)).isoformat()
+    await refused(hass, "reservation_too_long", "reserve", login=anna, until=later, **ask)
+    await refused(
+        hass, "reservation_too_long", "reserve", user="Anna", until="2999-12-31 00:00:00", **ask
+    )
+    assert await held(hass) == []
+    assert (await call(hass, "reserve", user="Anna", until=later, **ask))["status"] == "active"
+
+
+async def test_a_login_holds_two_outlets_at_most(
+    hass: HomeAssistant,
+    set_up_site: SetUp,
+    dial_in: Callable[..., Ocpp16Station],
+    passing_time: Time,
+) -> None:
+    await set_up_site(subentries=FAMILY)
+    anna = login_of(hass, "person.anna")
+    async with dial_in(connectors=3) as station:
+        await passing_time.until(lambda: station.ready)
+        await passing_time.passes(10)
+        for number in (1, 2):
+            outlet = device(hass, f"Outlet {number}")
+            await call(hass, "reserve", device_id=outlet, duration=HOUR, login=anna)
+        third = device(hass, "Outlet 3")
+        await refused(
+            hass, "too_many_reservations", "reserve", device_id=third, duration=HOUR, login=anna
+        )
+        await call(hass, "reserve", device_id=third, duration=HOUR, user="Anna")
 
 
 async def test_what_cannot_be_reserved(

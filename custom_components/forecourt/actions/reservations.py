@@ -8,7 +8,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonObjectType
 import probatio as vol
 
-from ..core.model.reservation import Reservation
+from ..core.model.reservation import Reservation, ReservationStatus
 from ..errors import explained, invalid
 from ..hub import Hub
 from .asking import ATTR_USER, DEVICE_SCHEMA, Action, Caller, caller_of, evse_meant, the_hub, utc
@@ -23,6 +23,10 @@ ATTR_UNTIL = "until"
 
 LONGEST = timedelta(days=366)
 
+# What a login may have that is no administrator: an outlet held for ever is nobody else's.
+OWN_LONGEST = timedelta(hours=24)
+OWN_MOST = 2
+
 
 async def _reserve(call: ServiceCall) -> ServiceResponse:
     hub, evse = evse_meant(call)
@@ -31,7 +35,14 @@ async def _reserve(call: ServiceCall) -> ServiceResponse:
     user = caller.user if name is None else caller.find(name)
     if user is None:
         raise invalid("user_required")
-    until = call.data.get(ATTR_UNTIL) or dt_util.utcnow() + call.data[ATTR_DURATION]
+    now = dt_util.utcnow()
+    until = call.data.get(ATTR_UNTIL) or now + call.data[ATTR_DURATION]
+    longest = LONGEST if caller.privileged else OWN_LONGEST
+    if until > now + longest:
+        raise invalid("reservation_too_long", hours=str(int(longest.total_seconds() // 3600)))
+    active = [one for one in _seen_by(caller) if one.status is ReservationStatus.ACTIVE]
+    if not caller.privileged and len(active) >= OWN_MOST:
+        raise invalid("too_many_reservations", most=str(OWN_MOST))
     with explained(hub):
         held = await hub.site.reservations.reserve(evse, until, user_id=user.id)
     return _told(hub, held)
