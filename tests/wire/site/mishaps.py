@@ -20,6 +20,10 @@ from .wire import Wire
 
 type Step = tuple[Any, ...]
 
+ANY = "[3,"
+VERDICT = ('"transactionId"', '"idTokenInfo"')
+"""What is in the answer to a start, by station."""
+
 OUTLETS = (1, 2)
 ACTIONS = {
     "1.6": ("StartTransaction", "MeterValues", "StopTransaction"),
@@ -41,14 +45,17 @@ class Place(Depot):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        self.alive = False
         self._kills = 0
         self._on_disk: dict[str, dict[str, Any]] = {}
 
     async def open(self) -> None:
         await super().open()
         self.site.lists.settle_s = self.site.lists.spacing_s = 0.01
+        self.alive = True
 
     async def close(self) -> None:
+        self.alive = False
         await super().close()
         self._on_disk = copy.deepcopy(self._learned)
 
@@ -58,6 +65,7 @@ class Place(Depot):
         The ledger goes on with the files as they are at this moment; whatever the old site
         still does goes to others, and its sockets are gone.
         """
+        self.alive = False
         self._kills += 1
         path = self._path.with_name(f"after-{self._kills}.db")
         for suffix in ("", "-wal"):
@@ -90,6 +98,7 @@ class Day:
         self._boxes: list[Box] = []
         self._wires: list[Wire] = []
         self._readers = [asyncio.Lock(), asyncio.Lock()]
+        self._site = asyncio.Lock()
         self._work: set[asyncio.Task[None]] = set()
         self._registers: dict[EvseId, int] = {}
         self._swaps: set[int] = set()
@@ -144,26 +153,36 @@ class Day:
         await asyncio.sleep(seconds)
 
     async def do_restart(self, away_s: float) -> None:
-        await self.place.restart(away_s)
+        async with self._site:
+            await self.place.restart(away_s)
 
-    async def do_kill(self, at: int | None) -> None:
-        """Kill the site, when it has done what a station's next message asks but not said so."""
-        if at is not None:
-            await self.do_lose_answer(at)
-            lost = self._wires[at].lost
-            with suppress(TimeoutError):
-                await until(lambda: not lost, 0.2)
-            lost.clear()
-        await self.place.kill()
+    async def do_kill(self, at: int | None, word: str = ANY) -> None:
+        """Kill the site: now, or as soon as it has done what a station asks and wants to say so."""
+        if at is None:
+            async with self._site:
+                await self.place.kill()
+        else:
+            await self.do_lose_answer(at, word)
+            self._spawn(self._kill_when_lost(at))
+
+    async def _kill_when_lost(self, at: int) -> None:
+        lost = self._wires[at].lost
+        with suppress(TimeoutError):
+            await until(lambda: not lost, 0.5)
+        async with self._site:
+            await self.place.kill()
 
     async def do_order_start(self, at: int, number: int, user_id: str | None) -> None:
-        self._spawn(self._order(self.place.site.orders.start(self._evse(at, number), user_id)))
+        if self.place.alive:
+            self._spawn(self._order(self.place.site.orders.start(self._evse(at, number), user_id)))
 
     async def do_order_stop(self, at: int, number: int) -> None:
-        self._spawn(self._order(self.place.site.orders.stop(self._evse(at, number))))
+        if self.place.alive:
+            self._spawn(self._order(self.place.site.orders.stop(self._evse(at, number))))
 
     async def do_limit(self, at: int, number: int, current_a: int) -> None:
-        self.place.site.orders.limit(self._evse(at, number), current_a)
+        if self.place.alive:
+            self.place.site.orders.limit(self._evse(at, number), current_a)
 
     # Steps of a station, each impossible one of which is none
 
@@ -214,9 +233,9 @@ class Day:
         if self._boxes[at].powered:
             await self._boxes[at].fault("reboot")
 
-    async def do_lose_answer(self, at: int) -> None:
-        """Break the line instead of the next answer."""
-        self._wires[at].lost.append(b"[3,")
+    async def do_lose_answer(self, at: int, word: str = ANY) -> None:
+        """Break the line instead of the next answer, or what has the word in it."""
+        self._wires[at].lost.append(word.encode())
 
     async def do_lose_reading(self, at: int) -> None:
         await self._boxes[at].fault("lose_reading")
@@ -249,6 +268,8 @@ class Day:
         for box in self._boxes:
             await box.wait_for(lambda s: s.ready, PATIENCE_S)
         await asyncio.gather(*self._work)
+        for box in self._boxes:
+            await box.wait_for(lambda s: s.ready, PATIENCE_S)
         for box in self._boxes:
             for number in OUTLETS:
                 if box.connector(number).evse.car is not None:
@@ -294,6 +315,9 @@ class Day:
                 self._disordered = True
 
     def _look_at_registers(self) -> None:
+        if not self.place.alive:
+            # What a site that was killed did last need not be on disk.
+            return
         books = self.place.site.books
         found = {
             evse: wh

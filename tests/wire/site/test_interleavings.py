@@ -11,7 +11,7 @@ import tempfile
 from hypothesis import HealthCheck, Phase, given, note, settings, strategies as st
 import pytest
 
-from .mishaps import OUTLETS, Day, Place, Step, Traits
+from .mishaps import OUTLETS, VERDICT, Day, Place, Step, Traits
 from .reckoning import CARDS
 
 EXAMPLES = int(os.environ.get("FORECOURT_EXAMPLES", "0"))
@@ -27,6 +27,10 @@ def visits(draw: st.DrawFn, at: int, number: int) -> list[Step]:
     card = draw(cards)
     tap, plug, sample = ("tap", at, number, card), ("plug", at, number), ("sample", at, number)
     steps: list[Step] = [plug, tap] if draw(st.integers(0, 3)) else [tap, plug]
+    # Where it matters most: the site has booked the start, and the station does not know.
+    trouble = draw(st.sampled_from([None, None, None, "lose_answer", "kill"]))
+    if trouble is not None:
+        steps.insert(draw(st.integers(1, 2)), (trouble, at, VERDICT[at]))
     steps += [("wait", 0.06), sample, draw(a_moment), sample, draw(a_moment)]
     match draw(st.sampled_from(["tap", "tap", "order", "other", "stay", "leave"])):
         case "tap":
