@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from custom_components.forecourt.core.model.ids import EvseId
+from custom_components.forecourt.core.model.token import Token
 from custom_components.forecourt.stations.base import Failure, StationError
 from custom_components.forecourt.stations.ocpp import (
     Cause,
@@ -382,10 +384,10 @@ async def test_an_answer_to_another_call_is_not_taken(
 @pytest.mark.parametrize(
     ("answer", "failure", "detail"),
     [
-        ("InternalError", Failure.REFUSED, "InternalError"),
+        ("InternalError", Failure.REFUSED, "InternalError (no)"),
         ("NotSupported", Failure.NOT_SUPPORTED, "NotSupported"),
         ("NotImplemented", Failure.NOT_SUPPORTED, "NotImplemented"),
-        (SECRET_TAG, Failure.REFUSED, "GenericError"),
+        (SECRET_TAG, Failure.REFUSED, "GenericError (no)"),
         ({"status": "Rejected"}, Failure.REFUSED, "Rejected"),
         (
             {"status": 5},
@@ -405,6 +407,31 @@ async def test_refusals_have_a_name(
         with pytest.raises(StationError) as caught:
             await station.stop(1)
         assert (caught.value.failure, caught.value.detail) == (failure, detail)
+
+
+@pytest.mark.parametrize(
+    ("words", "detail"),
+    [
+        ("  the cable is locked ", "GenericError (the cable is locked)"),
+        (f"no such tag {SECRET_TAG.lower()}", "GenericError"),
+        ("", "GenericError"),
+        (7, "GenericError"),
+        ("x" * 500, f"GenericError ({'x' * 159}…)"),
+    ],
+)
+async def test_a_refusal_has_the_words_of_the_station_but_not_ours(
+    central: CentralSystem, station: OcppStation, words: Any, detail: str
+) -> None:
+    async with Peer(central, "CP1") as peer:
+        await peer.ready()
+        peer.answers["RemoteStartTransaction"] = None
+        starting = asyncio.create_task(station.start(EvseId("CP1", 1), Token(SECRET_TAG)))
+        await peer.until(lambda: peer.calls("RemoteStartTransaction"))
+        asked = next(json.loads(one) for one in peer.frames if "RemoteStartTransaction" in one)
+        await peer.send([4, asked[1], "GenericError", words, {}])
+        with pytest.raises(StationError) as caught:
+            await starting
+        assert caught.value.detail == detail
 
 
 async def test_a_callerror_without_a_code_is_a_refusal(

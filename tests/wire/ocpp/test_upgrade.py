@@ -260,7 +260,7 @@ async def test_refusals_are_told_and_lock_nobody_out(place: Place) -> None:
         assert await place.refused(PASSWORD) == (Trouble.REFUSED, Step.PASSWORD, "NotSupported")
         assert place.keys == StationKeys()
         peer.answers["GetInstalledCertificateIds"] = "InternalError"
-        assert await place.refused(CERTIFICATE) == (Trouble.REFUSED, Step.ROOT, "InternalError")
+        assert await place.refused(CERTIFICATE) == (Trouble.REFUSED, Step.ROOT, "InternalError (no)")
         peer.refuse("InstallCertificate", "Failed")
         peer.answers["GetInstalledCertificateIds"] = "NotImplemented"
         assert await place.refused(CERTIFICATE) == (Trouble.REFUSED, Step.ROOT, "Failed")
@@ -700,7 +700,7 @@ async def test_words_of_a_station_that_refuses(place201: Place) -> None:
         trouble = (Trouble.REFUSED, Step.CERTIFICATE, "NotImplemented")
         assert await refused(CERTIFICATE) == trouble
         peer.answers["GetInstalledCertificateIds"] = "InternalError"
-        assert await refused() == (Trouble.REFUSED, Step.ROOT, "InternalError")
+        assert await refused() == (Trouble.REFUSED, Step.ROOT, "InternalError (no)")
 
 
 async def test_a_station_that_repeats_its_password(place201: Place) -> None:

@@ -11,13 +11,14 @@ from .schema import ErrorCode, Payload, ViolationError
 
 DONE = ("Accepted", "Scheduled")
 MAX_SAID = 160
+SECRET_LENGTH = 8
 TOKENS = frozenset({"additionalIdToken", "idTag", "idToken", "parentIdTag"})
 
 
 def said(answer: Payload, asked: Payload) -> str:
     """Return the status of an answer and what the station says about it (2.x: statusInfo).
 
-    Some stations repeat the token that they were asked about: such words are dropped.
+    Some stations repeat what they were asked, with its token: such words are dropped.
     """
     status, info = str(answer["status"]), answer.get("statusInfo")
     if info is None:
@@ -25,21 +26,31 @@ def said(answer: Payload, asked: Payload) -> str:
     words = ": ".join(
         text for name in ("reasonCode", "additionalInfo") if (text := info.get(name, "").strip())
     )
-    if not words or any(token.casefold() in words.casefold() for token in _tokens(asked)):
+    return _with_words(status, words, asked)
+
+
+def _with_words(status: str, words: str, asked: Payload) -> str:
+    """Add what the station says to a status, unless it repeats what it was sent."""
+    told = words.casefold()
+    if not told.strip() or any(text.casefold() in told for text in _texts(asked)):
         return status
-    return f"{status} ({printable(words, MAX_SAID)})"
+    return f"{status} ({printable(words.strip(), MAX_SAID)})"
 
 
-def _tokens(content: Any) -> Iterator[str]:
-    if isinstance(content, list):
+def _texts(content: Any) -> Iterator[str]:
+    """Yield what was sent and may be a secret: tokens, and whatever else is longer than a word."""
+    if isinstance(content, str):
+        if len(content) >= SECRET_LENGTH:
+            yield content
+    elif isinstance(content, list):
         for one in content:
-            yield from _tokens(one)
+            yield from _texts(one)
     elif isinstance(content, dict):
         for name, value in content.items():
             if name in TOKENS and isinstance(value, str) and value:
                 yield value
             else:
-                yield from _tokens(value)
+                yield from _texts(value)
 
 
 class Asker:
@@ -75,7 +86,8 @@ class Asker:
         except CallRefusedError as err:
             if err.code in (ErrorCode.NOT_IMPLEMENTED, ErrorCode.NOT_SUPPORTED):
                 raise self._lacks(action, err.code) from None
-            raise self.failed(Failure.REFUSED, err.code) from None
+            words = _with_words(err.code, err.words, payload)
+            raise self.failed(Failure.REFUSED, words) from None
 
     async def call(self, action: str, payload: Payload, known: frozenset[str]) -> Payload:
         """Make any of the known calls, and return the answer.

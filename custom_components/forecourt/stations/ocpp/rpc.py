@@ -54,14 +54,15 @@ class CallTimeoutError(Exception):
 
 
 class CallRefusedError(Exception):
-    """The station answered with a CALLERROR; `code` is its error code.
+    """The station answered with a CALLERROR; `code` is its error code, `words` its description.
 
-    Its description and details are dropped: some stations echo the whole request.
+    The words may hold anything, also the request that was sent, and stay out of the text.
     """
 
-    def __init__(self, action: str, code: str) -> None:
+    def __init__(self, action: str, code: str, words: str = "") -> None:
         super().__init__(f"{action}: {code}")
         self.code = code
+        self.words = words
 
 
 class BadAnswerError(Exception):
@@ -239,7 +240,8 @@ class Rpc:
             case [3, message_id, dict() | None as payload, *_]:
                 self._settle(message_id, (payload or {}, text))
             case [4, message_id, *rest]:
-                self._settle(message_id, CallRefusedError("", self._told_error(rest)))
+                words = rest[1] if len(rest) > 1 and isinstance(rest[1], str) else ""
+                self._settle(message_id, CallRefusedError("", self._told_error(rest), words))
             case [3, message_id, *_]:
                 self._settle(message_id, BadAnswerError("not an object"))
             case [5, _, *rest] if 5 in self._kinds:
@@ -291,7 +293,7 @@ class Rpc:
             return
         _, action, future = self._waiting
         if isinstance(outcome, CallRefusedError):
-            outcome = CallRefusedError(action, outcome.code)
+            outcome = CallRefusedError(action, outcome.code, outcome.words)
         if isinstance(outcome, Exception):
             self._log("← answer to", action, outcome)
             future.set_exception(outcome)

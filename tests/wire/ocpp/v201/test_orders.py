@@ -365,7 +365,7 @@ async def test_a_call_has_the_code_of_its_refusal(orders: Orders, peer: Peer201)
     peer.answers["ClearCache"] = "InternalError"
     with pytest.raises(StationError) as caught:
         await orders.call("ClearCache", {})
-    assert caught.value.detail == "InternalError"
+    assert caught.value.detail == "InternalError (no)"
 
 
 @pytest.mark.parametrize(
