@@ -89,9 +89,13 @@ class Books:
 
     async def find(self, start: TransactionStart) -> Transaction | None:
         """Return the transaction of a start that was told before."""
-        return await self._ledger.find_transaction(
+        known = await self._ledger.find_transaction(
             start.evse, start.token, start.at, start.meter_start_wh, reference=start.reference
-        ) or self._same_start(start)
+        )
+        if known is None:
+            return self._same_start(start)
+        await self._take_up(known, is_news=not start.replayed)
+        return known
 
     async def transaction_id(self, station_id: str, reference: str) -> int | None:
         """Return the id of a transaction, running or ended, by its station's own name for it."""
@@ -99,7 +103,10 @@ class Books:
         if known is not None:
             return known
         stored = await self._ledger.transaction_by_reference(station_id, reference)
-        return stored[0].id if stored else None
+        if stored is None:
+            return None
+        await self._take_up(stored[0], is_news=True)
+        return stored[0].id
 
     async def reference(self, transaction_id: int) -> str | None:
         """Return the station's own name for a transaction, `None` if it has none."""
@@ -246,6 +253,28 @@ class Books:
         assigned = replace(self._sessions[evse], user_id=user_id, token_last4=token_last4)
         await self._ledger.save(assigned)
         self._keep(assigned)
+
+    async def _take_up(self, transaction: Transaction, *, is_news: bool) -> None:
+        """Hold a running transaction that only the ledger knows.
+
+        Who booked it was cancelled while the disk was slow, as its station hung up.
+        """
+        if not transaction.open or transaction.id in self._transactions:
+            return
+        stored = await self._ledger.transaction(transaction.id)
+        if stored is None:
+            return
+        (transaction, session), evse = stored, transaction.evse
+        previous = self._sessions.get(evse)
+        is_new = previous is None or previous.id != session.id
+        if previous is not None and is_new and previous.started_at <= session.started_at:
+            # The start has closed it on disk.
+            self._keep(tracker.close(previous, previous.ended_at or session.started_at))
+        self._hold(transaction)
+        self._registers.setdefault(evse, transaction.meter_start_wh)
+        self._keep(session)
+        if is_new and is_news:
+            self.session_event.send(SessionEvent(phase=SessionPhase.STARTED, session=session))
 
     def _running(self, session: Session | None) -> Transaction | None:
         if session is None or session.transaction_id is None:

@@ -19,7 +19,7 @@ from ..core.model.evse import EvseState, EvseStatus
 from ..core.model.ids import EvseId
 from ..core.model.reading import Reading
 from ..core.model.reservation import ReservationStatus
-from ..core.model.session import SessionFlag
+from ..core.model.session import SessionFlag, Transaction
 from ..core.model.setpoint import LimitReason, Setpoint
 from ..core.model.token import Authorization, Token, User
 from ..ledger import Ledger, LedgerError
@@ -254,41 +254,45 @@ class Site:
         # One start of a card at a time, so that it cannot begin two charges in one moment.
         starting = self._starting.setdefault(start.token, asyncio.Lock())
         async with self._locks[evse.station_id], starting:
-            known = await self.books.find(start)
+            transaction = await self.books.find(start)
             authorization = self.desk.judge_start(start)
-            if known is not None:
-                return TransactionAnswer(transaction_id=known.id, authorization=authorization)
-            if start.token is not None:
-                await self.desk.accompany(
-                    evse.station_id,
-                    start.token,
-                    start.at,
-                    authorization,
-                    replayed=start.replayed,
-                )
-            if evse in self._free_since:
-                # The word that the outlet is taken comes after the start, if at all.
-                self._free_since[evse] = self._clock()
-            flags = set()
-            if start.replayed:
-                flags.add(SessionFlag.OFFLINE)
-            if start.clock_estimated:
-                flags.add(SessionFlag.CLOCK_ESTIMATED)
-            user_id = None
-            if authorization.accepted:
-                user_id = self.desk.owner_of(authorization.user_id)
-            else:
-                flags.add(SessionFlag.UNAUTHORIZED)
-            transaction = await self.books.start(
-                start,
-                user_id=user_id,
-                token_last4=self._digits(start.token),
-                plugged_at=self.board[evse].plugged_at if evse in self.board else None,
-                flags=flags,
-            )
+            if transaction is None:
+                transaction = await self._begin(start, authorization)
             self.reservations.started(start, authorization)
         self.controller.wake()
         return TransactionAnswer(transaction_id=transaction.id, authorization=authorization)
+
+    async def _begin(self, start: TransactionStart, authorization: Authorization) -> Transaction:
+        """Book a start that was not told before."""
+        evse = start.evse
+        if start.token is not None:
+            await self.desk.accompany(
+                evse.station_id,
+                start.token,
+                start.at,
+                authorization,
+                replayed=start.replayed,
+            )
+        if evse in self._free_since:
+            # The word that the outlet is taken comes after the start, if at all.
+            self._free_since[evse] = self._clock()
+        flags = set()
+        if start.replayed:
+            flags.add(SessionFlag.OFFLINE)
+        if start.clock_estimated:
+            flags.add(SessionFlag.CLOCK_ESTIMATED)
+        user_id = None
+        if authorization.accepted:
+            user_id = self.desk.owner_of(authorization.user_id)
+        else:
+            flags.add(SessionFlag.UNAUTHORIZED)
+        return await self.books.start(
+            start,
+            user_id=user_id,
+            token_last4=self._digits(start.token),
+            plugged_at=self.board[evse].plugged_at if evse in self.board else None,
+            flags=flags,
+        )
 
     async def transaction_ended(self, end: TransactionEnd) -> Authorization | None:
         """Book an end."""

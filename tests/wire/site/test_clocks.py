@@ -11,12 +11,12 @@ from typing import Any
 from hypothesis import example, given, settings as tries, strategies as st
 import pytest
 
-from custom_components.forecourt.core.model.session import Session, SessionFlag
-from custom_components.forecourt.stations.ocpp import CentralSystem
-from tests.unit.site.world import ANNAS, BENS, LIMITS, World, settings
-from tests.wire.ocpp.conftest import QUICK
+from custom_components.forecourt.core.model.session import SessionFlag
+from tests.unit.site.world import ANNAS, BENS, settings
 from tests.wire.ocpp.peer import Payload, Peer, stamp
 from tests.wire.ocpp.v201.peer import Peer201, meter
+
+from .place import Place
 
 MINUTE = timedelta(minutes=1)
 CLOCKS = pytest.mark.parametrize(
@@ -29,44 +29,6 @@ CLOCKS = pytest.mark.parametrize(
         pytest.param(timedelta(days=365 * 50), id="never set"),
     ],
 )
-
-
-class Place(World):
-    """A site with a port that stations dial, and a clock that the test sets."""
-
-    central: CentralSystem
-
-    async def open(self) -> None:
-        await super().open()
-        self.central = CentralSystem(self.site, now=lambda: self.now, timing=QUICK)
-        self.site.add_station(self.central.add_station("garage"), LIMITS, {})
-        await self.central.start("127.0.0.1", 0)
-
-    async def close(self) -> None:
-        await self.central.stop()
-        await super().close()
-
-    async def fill_disk(self) -> None:
-        """Let no end be booked until `empty_disk`."""
-        await self._execute(
-            "CREATE TEMP TRIGGER full BEFORE UPDATE OF ended_at ON transactions "
-            "BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
-        )
-
-    async def empty_disk(self) -> None:
-        await self._execute("DROP TRIGGER full")
-
-    async def _execute(self, statement: str) -> None:
-        await self.ledger._run(lambda connection: connection.exec_driver_sql(statement))
-
-    async def only_session(self) -> Session:
-        [session] = await self.sessions()
-        return session
-
-    async def times(self) -> list[tuple[datetime, int | None]]:
-        """Return when each register of the session was read."""
-        readings = await self.ledger.readings(await self.only_session())
-        return [(reading.at, reading.register_wh) for reading, _ in readings]
 
 
 @pytest.fixture
@@ -269,7 +231,7 @@ async def test_what_waited_behind_it_keeps_its_time_too(place: Place) -> None:
 SECONDS = st.integers(0, 4 * 3600)
 
 
-@tries(max_examples=25, deadline=None)
+@tries(max_examples=15, deadline=None)
 @given(
     behind=st.integers(-4 * 3600, 4 * 3600) | st.integers(-200, 200),
     waits=st.lists(st.tuples(SECONDS, SECONDS | st.integers(0, 200)), min_size=1, max_size=4),
