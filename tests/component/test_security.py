@@ -31,6 +31,7 @@ from custom_components.forecourt.keys import Keys
 from custom_components.forecourt.stations.ocpp import CentralSystem, SecurityProfile, Timing
 from custom_components.forecourt.stations.ocpp.authority import issue_server, make_authority
 from custom_components.forecourt.stations.ocpp.certificates import CertifiedKey, facts_of
+from custom_components.forecourt.stations.ocpp.keyring import StationKeys
 from custom_components.forecourt.stations.ocpp.upgrade import Step, Trouble, UpgradeError
 from custom_components.forecourt.tls_options import best_host, secure_url
 from custom_components.forecourt.vault import Vault
@@ -646,12 +647,12 @@ async def test_the_lowest_profile_of_a_station(
     assert await choices(desk, site) == ["0"]
     async with opened(box16(port, tls_port)) as station:
         await upgrade(hass, 2)
-        assert await choices(desk, site) == ["0", "1", "2"]
+        assert await choices(desk, site) == ["1", "2"]
         dialog = await edited(desk, site, password_choice="remove", security_profile="2")
         assert dialog.errors == {"security_profile": "profile_needs_password"}
-        dialog = await edited(desk, site, security_profile="0")
+        dialog = await edited(desk, site, security_profile="1")
         assert dialog.step == "reconfigure_successful"
-        assert keys.keys(STATION).security_profile is SecurityProfile.NONE
+        assert keys.keys(STATION).security_profile is SecurityProfile.PASSWORD
         # What it proves can be asked for again.
         await until(lambda: central.security_profile(STATION) == 2)
         await edited(desk, site, security_profile="2")
@@ -666,7 +667,53 @@ async def test_the_lowest_profile_of_a_station(
     dialog = await edited(desk, site, password_choice="generate", security_profile="2")
     await dialog.answer("generated")
     assert keys.keys(STATION).next_password_hash is None
-    assert await choices(desk, site) == ["0", "1", "2"]
+    assert await choices(desk, site) == ["1", "2"]
+    # Without one, nothing is asked for again.
+    await edited(desk, site, security_profile="1")
+    dialog = await edited(desk, site, password_choice="remove", security_profile="1")
+    assert dialog.step == "reconfigure_successful"
+    assert keys.keys(STATION) == StationKeys()
+    assert await choices(desk, site) == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("before", "shown", "choice", "offered"), [(0, "0", "none", ["0"]), (1, "1", "keep", ["1"])]
+)
+async def test_what_was_left_alone_is_not_put_back(  # noqa: PLR0917 - fixtures
+    hass: HomeAssistant,
+    site: MockConfigEntry,
+    desk: Desk,
+    port: int,
+    tls_port: int,
+    before: int,
+    shown: str,
+    choice: str,
+    offered: list[str],
+) -> None:
+    keys = site.runtime_data.security.keys
+    async with opened(box16(port, tls_port)):
+        if before:
+            await upgrade(hass, before)
+            # So it is after a password was entered: it is asked for all the same.
+            await site.runtime_data.security.keyring.change(
+                STATION, security_profile=SecurityProfile.NONE
+            )
+        dialog = await desk.edit(site, stations(site)[0])
+        await dialog.choose("reconfigure", "edit")
+        assert dialog.options("security_profile") == offered
+        await upgrade(hass, 2)
+        raised = keys.keys(STATION)
+        await dialog.answer(
+            "edit",
+            name="Garage",
+            max_current_a=16,
+            fallback_current_a=6,
+            password_choice=choice,
+            security_profile=shown,
+        )
+        assert dialog.step == "reconfigure_successful"
+        assert keys.keys(STATION) == raised
+        assert raised.security_profile is SecurityProfile.TLS_PASSWORD
 
 
 async def test_a_certificate_of_the_owners_authority(

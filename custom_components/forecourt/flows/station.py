@@ -53,6 +53,8 @@ class StationFlow(ConnectScreen, ForwardSteps):
         self._password: str | None = None
         self._keep_password = False
         self._is_generated = False
+        # What the form for changes showed when it was opened.
+        self._shown_profile: SecurityProfile | None = None
 
     # It dialled in
 
@@ -163,17 +165,23 @@ class StationFlow(ConnectScreen, ForwardSteps):
                 errors[CONF_FALLBACK_CURRENT_A] = "fallback_too_low"
             elif fallback > user_input[CONF_MAX_CURRENT_A]:
                 errors[CONF_FALLBACK_CURRENT_A] = "fallback_too_high"
-            elif _lacks_password(user_input):
+            elif self._lacks_password(user_input):
                 errors[CONF_SECURITY_PROFILE] = "profile_needs_password"
             else:
                 self._answers = {**user_input, CONF_STATION_ID: station_id}
                 return await self._ask_password()
         has_password = self._hub.vault.password_hash(station_id) is not None
         options = (KEEP, GENERATE, OWN, REMOVE) if has_password else (NONE, GENERATE, OWN)
-        required = self._hub.security.keyring.keys(station_id).security_profile
+        if self._shown_profile is None:
+            self._shown_profile = self._hub.security.keyring.credentials(station_id).least
+        required = self._shown_profile
         # Nobody can lock a station out by asking for what it never showed.
         proved = self._hub.central.security_profile(station_id) or SecurityProfile.NONE
-        profiles = [str(int(one)) for one in SecurityProfile if one <= max(required, proved)]
+        # A password is asked for as long as there is one.
+        lowest = SecurityProfile.PASSWORD if has_password else SecurityProfile.NONE
+        profiles = [
+            str(int(one)) for one in SecurityProfile if lowest <= one <= max(required, proved)
+        ]
         schema = vol.Schema(
             {
                 **NAME,
@@ -204,7 +212,8 @@ class StationFlow(ConnectScreen, ForwardSteps):
                 return await self.async_step_generated()
             case "own":
                 return await self.async_step_password()
-            case "keep":
+            case "keep" | "none":
+                # Where there was none, the station may have been given one since.
                 self._keep_password = True
         return await self._finish()
 
@@ -278,12 +287,18 @@ class StationFlow(ConnectScreen, ForwardSteps):
         subentry = self._get_reconfigure_subentry()
         station_id: str = subentry.data[CONF_STATION_ID]
         hub = self._hub
-        changes: dict[str, Any] = {
-            "security_profile": SecurityProfile(int(self._answers[CONF_SECURITY_PROFILE]))
-        }
+        changes: dict[str, Any] = {}
+        profile = SecurityProfile(int(self._answers[CONF_SECURITY_PROFILE]))
         if not self._keep_password:
             changes |= {"password_hash": await self._hash(), "next_password_hash": None}
-        await hub.security.keyring.change(station_id, **changes)
+            if self._password is None and profile is SecurityProfile.PASSWORD:
+                # This one goes with the password.
+                profile = SecurityProfile.NONE
+        if profile != self._shown_profile:
+            # What was left alone may have been raised since.
+            changes["security_profile"] = profile
+        if changes:
+            await hub.security.keyring.change(station_id, **changes)
         result = self.async_update_and_abort(
             self._get_entry(),
             subentry,
@@ -303,11 +318,15 @@ class StationFlow(ConnectScreen, ForwardSteps):
             return hash_password(self._password, generated=True)
         return await self.hass.async_add_executor_job(hash_password, self._password)
 
-
-def _lacks_password(answers: dict[str, Any]) -> bool:
-    """Return whether a password is asked for and taken away at the same time."""
-    by_password = (SecurityProfile.PASSWORD, SecurityProfile.TLS_PASSWORD)
-    return (
-        answers[CONF_PASSWORD_CHOICE] in (NONE, REMOVE)
-        and int(answers[CONF_SECURITY_PROFILE]) in by_password
-    )
+    def _lacks_password(self, answers: dict[str, Any]) -> bool:
+        """Return whether a password is asked for and taken away at the same time."""
+        profile = int(answers[CONF_SECURITY_PROFILE])
+        if profile not in (SecurityProfile.PASSWORD, SecurityProfile.TLS_PASSWORD):
+            return False
+        match answers[CONF_PASSWORD_CHOICE]:
+            case "none":
+                return True
+            case "remove":
+                # The profile that is a password and nothing else goes with it.
+                return not profile == self._shown_profile == SecurityProfile.PASSWORD
+        return False
