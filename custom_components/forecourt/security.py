@@ -75,10 +75,11 @@ class Security:
         await self.sync()
 
     async def close(self) -> None:
-        """Stop looking; the central system closes its ports."""
+        """Stop looking, and what is under way; the central system closes its ports."""
         if self._stop_looking is not None:
             self._stop_looking()
             self._stop_looking = None
+        await self.upgrades.close()
         await self.keyring.close()
 
     @property

@@ -269,6 +269,26 @@ async def test_what_goes_wrong_is_told_in_words(  # noqa: PLR0917 - fixtures
     assert not issues(hass)
 
 
+async def test_an_upgrade_ends_with_the_site(
+    hass: HomeAssistant, site: MockConfigEntry, port: int, tls_port: int
+) -> None:
+    security = site.runtime_data.security
+    garage = site.runtime_data.central.stations[STATION]
+    async with opened(box16(port, tls_port)) as station:
+        # It goes where nobody is.
+        station.security._secure_url = "wss://127.0.0.1:1"
+        pending = asyncio.create_task(not_upgraded(hass, 2))
+        await until(lambda: security.keys.keys(STATION).password_hash and not station.online)
+        before = security.keys.keys(STATION)
+        assert await hass.config_entries.async_unload(site.entry_id)
+        error = await pending
+        assert (error.translation_domain, error.translation_key) == (DOMAIN, "upgrade_stopped")
+        assert security.keys.keys(STATION) == before
+        assert not issues(hass)
+        with pytest.raises(UpgradeError, match="stopped"):
+            await security.upgrades.run(garage, SecurityProfile.TLS_PASSWORD, None)
+
+
 async def test_without_encryption_a_password_is_all(
     hass: HomeAssistant, set_up_site: SetUp, port: int
 ) -> None:

@@ -32,6 +32,7 @@ _INVALID: Mapping[Trouble, str] = {
     Trouble.CHARGING: "upgrade_while_charging",
     Trouble.NO_TLS: "upgrade_without_tls",
     Trouble.NOT_HIGHER: "upgrade_not_higher",
+    Trouble.STOPPED: "upgrade_stopped",
 }
 
 

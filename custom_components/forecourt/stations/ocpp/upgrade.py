@@ -43,6 +43,7 @@ class Trouble(StrEnum):
     OFFLINE = "offline"
     OTHER_PORT = "other_port"
     REFUSED = "refused"
+    STOPPED = "stopped"
     UNFIT_REQUEST = "unfit_request"
 
 
@@ -78,7 +79,16 @@ class Upgrades:
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
-        self._running: set[str] = set()
+        self._running: dict[str, asyncio.Task[tuple[Step, ...]]] = {}
+        self._is_closed = False
+
+    async def close(self) -> None:
+        """Give up what is under way, and take on no more; may be called twice."""
+        self._is_closed = True
+        running = tuple(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def run(
         self, station: OcppStation, profile: SecurityProfile, way: Way | None
@@ -89,19 +99,32 @@ class Upgrades:
         the station proved to be there already. Raises `UpgradeError`.
         """
         identity = station.info.id
+        if self._is_closed:
+            raise UpgradeError(identity, Trouble.STOPPED)
         if identity in self._running:
             raise UpgradeError(identity, Trouble.BUSY)
         if profile <= self._keyring.credentials(identity).least:
             raise UpgradeError(identity, Trouble.NOT_HIGHER)
         if way is None and profile >= SecurityProfile.TLS_PASSWORD:
             raise UpgradeError(identity, Trouble.NO_TLS)
-        self._running.add(identity)
+        work = self._upgrade(station, profile, way or Way(url="", root_pem=None))
+        task = self._running[identity] = asyncio.create_task(work)
         try:
-            await self._reach(station)
-            upgrade = _Upgrade(self._keyring, station, profile, way or Way(url="", root_pem=None))
-            await upgrade.run()
+            # Ends with whoever waits for it.
+            return await task
+        except asyncio.CancelledError:
+            if self._is_closed and task.cancelled():
+                raise UpgradeError(identity, Trouble.STOPPED) from None
+            raise
         finally:
-            self._running.discard(identity)
+            del self._running[identity]
+
+    async def _upgrade(
+        self, station: OcppStation, profile: SecurityProfile, way: Way
+    ) -> tuple[Step, ...]:
+        await self._reach(station)
+        upgrade = _Upgrade(self._keyring, station, profile, way)
+        await upgrade.run()
         return tuple(upgrade.done)
 
     async def _reach(self, station: OcppStation) -> None:
