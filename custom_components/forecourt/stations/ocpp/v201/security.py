@@ -18,14 +18,20 @@ CERTIFICATE = "ChargingStationCertificate"
 
 # Where a station does not say which places for a network profile it has.
 SLOTS = (1, 2, 3)
-# What it is connected by is not told before OCPP 2.1, where it may be left to the station.
+# What it is connected by is not told.
 INTERFACES = ("Wired0", "Wireless0")
-ANY_INTERFACE = "Any"
 MESSAGE_TIMEOUT_S = 30
 
 
 class Security201:
-    """The messages to one station. Each raises `StationError` with the station's word."""
+    """The messages to one station. Each raises `StationError` with the station's word.
+
+    `ocpp_version` and `interfaces` are what a network profile says of the connection; of the
+    interfaces the first that is taken counts.
+    """
+
+    ocpp_version = "OCPP20"
+    interfaces: tuple[str, ...] = INTERFACES
 
     def __init__(self, station: OcppStation) -> None:
         self._station = station
@@ -69,7 +75,7 @@ class Security201:
         active, order = await self._networks()
         slot = self._free_slot(active, order)
         connection: Payload = {
-            "ocppVersion": "OCPP20",
+            "ocppVersion": self.ocpp_version,
             "ocppTransport": "JSON",
             "ocppCsmsUrl": url,
             "messageTimeout": MESSAGE_TIMEOUT_S,
@@ -86,7 +92,7 @@ class Security201:
     async def _write(self, slot: int, connection: Payload) -> None:
         """Write a network profile, by the first interface that is taken."""
         refusal = ""
-        for interface in self._interfaces():
+        for interface in self.interfaces:
             payload = {
                 "configurationSlot": slot,
                 "connectionData": connection | {"ocppInterface": interface},
@@ -117,10 +123,6 @@ class Security201:
         if not usable:
             raise self._refused("no room for another network profile")
         return (free or usable)[0]
-
-    def _interfaces(self) -> tuple[str, ...]:
-        is_21 = self._station.info.protocol == "ocpp2.1"
-        return (ANY_INTERFACE, *INTERFACES) if is_21 else INTERFACES
 
     async def _set(self, key: Key, value: str) -> None:
         payload: Payload = {"setVariableData": [key.payload | {"attributeValue": value}]}

@@ -12,6 +12,7 @@ from ..schema import Schemas
 from ..v201 import V201, Talk201, preload
 from ..v201.lenient import Mender, words_of
 from .orders import ASKED21, Orders21
+from .security import Security21
 
 SCHEMAS = Schemas("2.1")
 
@@ -22,5 +23,6 @@ V21 = replace(
     capabilities=ASKED21,
     talk=lambda accepted: Talk201(accepted, Orders21),
     lenient=Mender(words_of(enums)),
+    security=Security21,
     preload=lambda: preload(SCHEMAS),
 )
