@@ -10,7 +10,7 @@ from custom_components.forecourt.stations.base import CanHoldTokens, CanRefresh,
 from custom_components.forecourt.stations.ocpp import CentralSystem, OcppStation
 from custom_components.forecourt.stations.ocpp.learned import RateUnit
 from custom_components.forecourt.stations.ocpp.quirks import quirks_of
-from custom_components.forecourt.stations.ocpp.v16.settings import KEYS, MAX_KEYS
+from custom_components.forecourt.stations.ocpp.v16.settings import KEYS, MAX_KEYS, WANTED
 
 from .conftest import MakeCentral
 from .peer import SETTINGS, Peer
@@ -300,3 +300,87 @@ async def test_the_unit_of_profiles_may_be_told(
 
 def test_the_settings_of_the_tests_are_those_that_are_wanted() -> None:
     assert set(ALL.split(",")) - set(SETTINGS[DATA].split(",")) == {"Voltage"}
+
+
+# How much is asked for at once
+
+
+class Sparing:
+    """Tells its configuration as stations do that take so many keys at once and no more."""
+
+    def __init__(self, peer: Peer, most: int, *, refuses: bool, names_unknown: bool) -> None:
+        self.peer = peer
+        self.most = most
+        self.refuses = refuses
+        self.names_unknown = names_unknown
+
+    def __call__(self, payload: Any) -> Any:
+        keys = payload["key"]
+        if self.refuses and len(keys) > self.most:
+            return "OccurenceConstraintViolation"
+        known = [
+            {"key": key, "readonly": False, "value": self.peer.settings[key]}
+            for key in keys[: self.most]
+            if key in self.peer.settings
+        ]
+        unknown = [key for key in keys[: self.most] if key not in self.peer.settings]
+        return {"configurationKey": known} | ({"unknownKey": unknown} if self.names_unknown else {})
+
+
+EVERYTHING = SETTINGS | {wanted.key: wanted.value for wanted in WANTED} | {"SecurityProfile": "1"}
+
+
+@pytest.mark.parametrize("most", [1, 3, 8, 19])
+@pytest.mark.parametrize("refuses", [True, False])
+@pytest.mark.parametrize("names_unknown", [True, False])
+async def test_a_station_that_takes_few_keys_at_once_is_set_up_all_the_same(
+    central: CentralSystem, station: OcppStation, most: int, *, refuses: bool, names_unknown: bool
+) -> None:
+    async with Peer(central, "CP1") as peer:
+        peer.settings = EVERYTHING | {"AllowOfflineTxForUnknownId": "true"}
+        sparing = Sparing(peer, most, refuses=refuses, names_unknown=names_unknown)
+        peer.answers["GetConfiguration"] = sparing
+        await peer.boot()
+        await peer.set_up()
+    assert station.settings == EVERYTHING
+    assert changes(peer) == [("AllowOfflineTxForUnknownId", "false")]
+    assert len(peer.calls("GetConfiguration")) <= len(KEYS) + 5
+
+
+async def test_a_key_that_a_station_cannot_bear_costs_that_key_only(
+    central: CentralSystem, station: OcppStation
+) -> None:
+    async with Peer(central, "CP1") as peer:
+        peer.settings = dict(EVERYTHING)
+        tell = peer.answers["GetConfiguration"]
+        peer.answers["GetConfiguration"] = lambda payload: (
+            "InternalError" if "LocalPreAuthorize" in payload["key"] else tell(payload)
+        )
+        await peer.boot()
+        await peer.set_up()
+    known = {key: value for key, value in EVERYTHING.items() if key != "LocalPreAuthorize"}
+    assert station.settings == known
+
+
+async def test_a_station_that_refuses_to_tell_anything_is_not_asked_forever(
+    central: CentralSystem, station: OcppStation, caplog: pytest.LogCaptureFixture
+) -> None:
+    peer = await connect(central, GetConfiguration="InternalError")
+    assert [len(told["key"]) for told in peer.calls("GetConfiguration")] == [20, 10, 5, 2, 1]
+    assert peer.calls("TriggerMessage")
+    assert "Nothing can be set in CP1: refused (InternalError" in caplog.text
+
+
+async def test_keys_may_be_spelled_in_another_way(
+    central: CentralSystem, station: OcppStation
+) -> None:
+    async with Peer(central, "CP1") as peer:
+        peer.answers["GetConfiguration"] = lambda payload: {
+            "configurationKey": [
+                {"key": key.upper(), "readonly": False, "value": "2"} for key in payload["key"]
+            ]
+        }
+        await peer.boot()
+        await peer.set_up()
+    assert station.info.evses == 2
+    assert len(peer.calls("GetConfiguration")) == 1

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from ...base import Failure, StationError
 from ..schema import Payload
 from ..station import MAX_EVSES
 
@@ -17,7 +18,7 @@ LIST_ENTRIES = "LocalAuthListMaxLength"
 NEEDED = ("Energy.Active.Import.Register", "Power.Active.Import", "Current.Import")
 MEASURANDS = (*NEEDED, "Voltage")
 
-# How many keys are asked for at once; a station may answer fewer (GetConfigurationMaxKeys).
+# How many keys are asked for at once, for a start.
 MAX_KEYS = 20
 
 type Ask = Callable[[str, Payload], Awaitable[Payload]]
@@ -72,6 +73,7 @@ KEYS = (
     LIST_ITEMS,
     LIST_ENTRIES,
     *(wanted.key for wanted in WANTED),
+    # These are for the diagnostics only.
     "ChargeProfileMaxStackLevel",
     "ChargingScheduleMaxPeriods",
     "MaxChargingProfilesInstalled",
@@ -80,13 +82,44 @@ KEYS = (
 
 
 async def read_settings(ask: Ask, keys: tuple[str, ...]) -> dict[str, Setting]:
-    """Return those of the settings that the station knows. Raises `StationError`."""
+    """Return those of the settings that the station knows. Raises `StationError`.
+
+    A station takes so many keys at once and no more (GetConfigurationMaxKeys, OCPP 1.6
+    §9.1.7). Of more it refuses all, or tells some: then the others are asked for again, as
+    many at once as it told, half as many after a refusal. One that tells none of those that
+    it could tell does not know them.
+    """
     settings: dict[str, Setting] = {}
-    for start in range(0, len(keys), MAX_KEYS):
-        answer = await ask("GetConfiguration", {"key": list(keys[start : start + MAX_KEYS])})
+    missing, at_once, is_known = list(keys), MAX_KEYS, False
+    while missing:
+        batch = missing[:at_once]
+        try:
+            answer = await ask("GetConfiguration", {"key": batch})
+        except StationError as err:
+            alone = len(batch) == 1
+            if err.failure is not Failure.REFUSED or (alone and not is_known):
+                raise
+            if alone:
+                missing.remove(batch[0])
+            at_once = max(1, len(batch) // 2)
+            continue
+        # A station may spell them in its own way (CiString50Type).
+        names = {key.casefold(): key for key in batch}
+        told = {names[one.casefold()] for one in _keys_told(answer) if one.casefold() in names}
         for entry in answer.get("configurationKey", ()):
-            settings[entry["key"]] = Setting(entry.get("value", ""), entry["readonly"])
+            name = names.get(entry["key"].casefold(), entry["key"])
+            settings[name] = Setting(entry.get("value", ""), entry["readonly"])
+        is_known = True
+        at_once = min(at_once, len(told) or at_once)
+        gone = told or set(batch)
+        missing = [key for key in missing if key not in gone]
     return settings
+
+
+def _keys_told(answer: Payload) -> list[str]:
+    """Return the keys that an answer to GetConfiguration says something about."""
+    known = [entry["key"] for entry in answer.get("configurationKey", ())]
+    return known + list(answer.get("unknownKey", ()))
 
 
 def evses_of(settings: Mapping[str, Setting]) -> int | None:

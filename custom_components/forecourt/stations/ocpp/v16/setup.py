@@ -6,17 +6,18 @@ tell its present state, so that the site is right again soon after a restart.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from ...base import (
     CanHoldTokens,
     CanRefresh,
     CanReserve,
-    Failure,
     StationError,
 )
 from ..asker import Asker
 from ..learned import RateUnit
 from ..local_list import ListLimits
+from ..settling import only_refusals, settle_list, tell_once
 from ..station import OcppStation
 from .settings import (
     KEYS,
@@ -34,10 +35,6 @@ from .settings import (
     measures_enough,
     read_settings,
 )
-
-# A setting lives in flash memory: what was taken is never written again, and what nobody knows
-# the fate of (no answer, a lost connection) once more.
-MAX_TRIES = 2
 
 # The feature profiles (OCPP 1.6 §3.3) without which a station lacks a capability.
 PROFILE_OF: dict[type, str] = {
@@ -60,7 +57,8 @@ class Setup:
         try:
             settings = await read_settings(self._asker.ask, KEYS)
         except StationError as err:
-            _only_refusals(err)
+            only_refusals(err)
+            self._station.logger.warning("Nothing can be set in %s", err)
             settings = {}
         self._learn(settings)
         await self._want(settings, SAMPLE_INTERVAL, str(self._sample_interval_s))
@@ -99,14 +97,8 @@ class Setup:
                 return
         if measures_enough(setting):
             return
-        if await self._want(settings, SAMPLED_DATA, ",".join(MEASURANDS)):
-            return
-        taken = [one for one in MEASURANDS if await self._want(settings, SAMPLED_DATA, one)]
-        # Trying has left it at the last one taken: all of them, or else the register.
-        for value in (",".join(taken), *taken[:1]):
-            if await self._want(settings, SAMPLED_DATA, value, again=value in taken):
-                learned.settled_measurands = value
-                return
+        settled = await settle_list(MEASURANDS, partial(self._want, settings, SAMPLED_DATA))
+        learned.settled_measurands = settled or learned.settled_measurands
 
     async def _want(
         self, settings: dict[str, Setting], key: str, value: str, *, again: bool = False
@@ -120,19 +112,13 @@ class Setup:
             return False
         if setting.value == value:
             return True
-        tries = self._station.learned.tries
-        if tries[key, value] >= MAX_TRIES and not again:
-            return False
-        # Counted before, not after: a station may crash on it.
-        tries[key, value] += 1
-        try:
+
+        async def change() -> str:
             answer = await self._asker.ask("ChangeConfiguration", {"key": key, "value": value})
-        except StationError as err:
-            _only_refusals(err)
-            answer = {"status": err.detail}
-        # It took it or it did not, and would not do otherwise the next time.
-        tries[key, value] = MAX_TRIES
-        if answer["status"] not in ("Accepted", "RebootRequired"):
+            return str(answer["status"])
+
+        status = await tell_once(self._station.tries, key, value, change, again=again)
+        if status not in ("Accepted", "RebootRequired"):
             return False
         settings[key] = replace(setting, value=value)
         return True
@@ -152,10 +138,4 @@ class Setup:
             try:
                 await self._asker.trigger(message, connector)
             except StationError as err:
-                _only_refusals(err)
-
-
-def _only_refusals(err: StationError) -> None:
-    """Go on after a refusal only: a station that is gone or deaf is not asked more."""
-    if err.failure not in (Failure.REFUSED, Failure.NOT_SUPPORTED):
-        raise err
+                only_refusals(err)

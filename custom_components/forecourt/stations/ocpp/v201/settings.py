@@ -17,6 +17,7 @@ from ...base import (
 )
 from ..asker import Asker
 from ..schema import Payload
+from ..settling import only_refusals
 from .device_model import DeviceModel, Key
 
 RATE_UNIT = Key("SmartChargingCtrlr", "RateUnit")
@@ -143,9 +144,3 @@ def items_at_once(model: DeviceModel) -> int:
     text = "" if told is None else (told.value or "").strip()
     number = int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else AT_ONCE
     return max(1, min(number, MAX_AT_ONCE))
-
-
-def only_refusals(err: StationError) -> None:
-    """Go on after a refusal only: a station that is gone or deaf is not asked more."""
-    if err.failure not in (Failure.REFUSED, Failure.NOT_SUPPORTED):
-        raise err

@@ -5,6 +5,7 @@ tell its present state, so that the site is right again soon after a restart.
 """
 
 from dataclasses import replace
+from functools import partial
 import secrets
 
 from ...base import CanRefresh, StationError
@@ -12,6 +13,7 @@ from ..asker import Asker
 from ..learned import RateUnit
 from ..local_list import ITEMS_PER_MESSAGE, ListLimits
 from ..schema import Payload
+from ..settling import only_refusals, settle_list, tell_once
 from ..version import Accepted
 from .device_model import DeviceModel, Key, Variable
 from .settings import (
@@ -35,18 +37,12 @@ from .settings import (
     UPDATED_MEASURANDS,
     WANTED,
     items_at_once,
-    only_refusals,
     read_variables,
 )
 from .triggers import trigger_payload
 
-# A setting lives in flash memory: what was taken is never written again, and what nobody knows
-# the fate of (no answer, a lost connection) once more.
-MAX_TRIES = 2
-
 # How much of the time for an answer the next message of a report may take.
 PATIENCE = 1 / 3
-
 
 # What an entry of a list of tokens takes at most in a message.
 ENTRY_BYTES = 300
@@ -189,14 +185,8 @@ class Setup:
             return
         wanted = [one for one in MEASURANDS if _offered(told, one)]
         wanted += [one for one in IF_LISTED if one in told.choices]
-        if await self._want(key, ",".join(wanted)):
-            return
-        taken = [one for one in wanted if await self._want(key, one)]
-        # Trying has left it at the last one taken: all of them, or else the register.
-        for value in (",".join(taken), *taken[:1]):
-            if await self._want(key, value, again=value in taken):
-                learned.settled_measurands = value
-                return
+        settled = await settle_list(wanted, partial(self._want, key))
+        learned.settled_measurands = settled or learned.settled_measurands
 
     async def _want_register(self, key: Key) -> None:
         """Have the register told at this moment of a transaction."""
@@ -226,21 +216,13 @@ class Setup:
             return False
         if told.value == value:
             return True
-        tries, name = self._station.tries, str(key)
-        if tries[name, value] >= MAX_TRIES and not again:
-            return False
-        # Counted before, not after: a station may crash on it.
-        tries[name, value] += 1
-        data = key.payload | {"attributeValue": value}
-        try:
+
+        async def change() -> str:
+            data = key.payload | {"attributeValue": value}
             answer = await self._asker.ask("SetVariables", {"setVariableData": [data]})
-        except StationError as err:
-            only_refusals(err)
-            status = err.detail
-        else:
-            status = answer["setVariableResult"][0]["attributeStatus"]
-        # It took it or it did not, and would not do otherwise the next time.
-        tries[name, value] = MAX_TRIES
+            return str(answer["setVariableResult"][0]["attributeStatus"])
+
+        status = await tell_once(self._station.tries, str(key), value, change, again=again)
         if status not in ("Accepted", "RebootRequired"):
             return False
         self.device_model.set(key, value)

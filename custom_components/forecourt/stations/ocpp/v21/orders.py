@@ -3,8 +3,8 @@
 from decimal import Decimal
 
 from ...base import CanShowPrice, Failure, StationError
+from ..settling import only_refusals
 from ..v201.orders import ASKED, CALLS, Orders
-from ..v201.settings import only_refusals
 from . import tariffs
 
 ASKED21: dict[str, type | None] = ASKED | {
@@ -34,8 +34,6 @@ CALLS21 = (
 
 # The id of a tariff tells its price: a station that knows the id has it.
 TAKEN = ("Accepted", "DuplicateTariffId")
-# The transaction may have ended just now.
-CHANGED = ("Accepted", "TxNotFound")
 
 
 class Orders21(Orders):
