@@ -8,13 +8,13 @@ import pytest
 
 from custom_components.forecourt.stations.ocpp.learned import RateUnit
 from custom_components.forecourt.stations.ocpp.limits import Limit
+from custom_components.forecourt.stations.ocpp.profiles import fallback_ids
 from custom_components.forecourt.stations.ocpp.schema import CALL, Schemas
 from custom_components.forecourt.stations.ocpp.v201.profiles import (
     charging_profile,
     clearing,
     composite_amount,
     composite_payload,
-    fallback_ids,
 )
 
 AT = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)

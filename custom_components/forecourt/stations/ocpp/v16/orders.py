@@ -24,12 +24,13 @@ from ...base import (
 from ..limits import Limit
 from ..local_list import Entries, ListMessages, UpdateType
 from ..measured import time_text
+from ..profiles import fallback_ids
 from ..schema import Payload
 from ..selftest import SelfTest
 from ..tokens import group_tag
 from ..version import Accepted
 from .messages import MAX_ID_TAG, id_tag_info
-from .profiles import charging_profile, fallback_ids
+from .profiles import charging_profile
 from .questions import Questions
 
 # What the station is asked, and which capability it lacks when it knows nothing of it.

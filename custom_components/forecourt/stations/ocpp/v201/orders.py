@@ -27,17 +27,14 @@ from ...base import (
 from ..limits import Limit
 from ..local_list import Entries, ListMessages, UpdateType
 from ..measured import time_text
+from ..profiles import fallback_ids
 from ..schema import Payload
 from ..selftest import SelfTest
 from ..tokens import group_tag
 from ..version import Accepted
 from .device_model import DeviceModel
 from .messages import TOKEN_KINDS, id_token_info
-from .profiles import (
-    charging_profile,
-    clearing,
-    fallback_ids,
-)
+from .profiles import charging_profile, clearing
 from .questions import Questions
 from .triggers import CONNECTOR, trigger_payload
 
