@@ -137,6 +137,13 @@ async def test_calls_and_a_test(
     told = await call(hass, "ocpp_call", login=login_of(hass, admin=True), **ask)
     [result] = told["answer"]["getVariableResult"]
     assert result["attributeStatus"] == "Accepted"
+    assert set(told) == {"answer"}
+    asked = {"requestId": 5, "componentVariable": ask["payload"]["getVariableData"]}
+    report = ask | {"action": "GetReport", "payload": asked}
+    told = await passing_time.during(call(hass, "ocpp_call", **report))
+    [part] = told["reports"]
+    [entry] = part["reportData"]
+    assert entry["variable"]["name"] == "HeartbeatInterval"
     # OCPP 1.6 has such a call, this station does not know it.
     await refused(hass, "call_not_supported", "ocpp_call", **{**ask, "action": "GetConfiguration"})
 

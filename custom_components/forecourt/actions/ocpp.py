@@ -6,6 +6,7 @@ import probatio as vol
 
 from ..errors import explained, failed, invalid
 from ..stations.base import CanTest, Failure, StationError, supports
+from ..stations.ocpp.reports import call_with_reports
 from .asking import DEVICE_SCHEMA, Action, caller_of, station_meant
 
 SERVICE_OCPP_CALL = "ocpp_call"
@@ -16,18 +17,23 @@ ATTR_PAYLOAD = "payload"
 
 
 async def _ocpp_call(call: ServiceCall) -> ServiceResponse:
-    """Make the call as it is. Its answer may hold secrets, so nobody else gets to see it."""
+    """Make the call as it is, and wait for what the station reports because of it.
+
+    That may hold secrets, so nobody else gets to see it.
+    """
     hub, station_id = station_meant(call)
     (await caller_of(call, hub)).must_be_privileged()
     station = hub.central.stations[station_id]
     with explained(hub):
         try:
-            answer = await station.call(call.data[ATTR_ACTION], call.data[ATTR_PAYLOAD])
+            told = await call_with_reports(station, call.data[ATTR_ACTION], call.data[ATTR_PAYLOAD])
         except StationError as error:
             if error.failure is not Failure.NOT_SUPPORTED:
                 raise
             raise failed(hub, error, "call_not_supported") from error
-    return {"answer": answer}
+    if told.reports is None:
+        return {"answer": told.answer}
+    return {"answer": told.answer, "reports": [*told.reports]}
 
 
 async def _test_station(call: ServiceCall) -> ServiceResponse:

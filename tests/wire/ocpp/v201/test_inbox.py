@@ -9,7 +9,6 @@ from custom_components.forecourt.core.model.ids import EvseId
 from custom_components.forecourt.core.model.token import Token, TokenKind
 from custom_components.forecourt.stations.ocpp import CentralSystem, OcppStation
 from custom_components.forecourt.stations.ocpp.v201.inbox import ACTIONS
-from custom_components.forecourt.stations.ocpp.v201.outlets import ChargingNeeds
 from custom_components.forecourt.stations.ocpp.v201.told import JUDGED_KEPT, Memory
 from tests.wire.ocpp.conftest import MakeCentral
 from tests.wire.ocpp.peer import INVALID, Payload
@@ -269,28 +268,16 @@ async def test_an_outlet_that_cannot_be_is_refused(peer: Peer201, number: int) -
 # The rest
 
 
-async def test_what_a_car_asks_for_is_kept_until_it_is_gone(
-    peer: Peer201, station: OcppStation
-) -> None:
-    outlet = station.kept(Memory).outlet(1)
-    for kind, needs in (
-        ("ac", {"energyAmount": 12000, "evMinCurrent": 6, "evMaxCurrent": 16, "evMaxVoltage": 230}),
-        ("dc", {"evMaxCurrent": 100, "evMaxVoltage": 400}),
+async def test_a_car_that_asks_for_energy_gets_what_the_site_allows(peer: Peer201) -> None:
+    for needs in (
+        {"acChargingParameters": {"energyAmount": 12000, "evMinCurrent": 6, "evMaxCurrent": 16}},
+        {"dcChargingParameters": {"evMaxCurrent": 100, "evMaxVoltage": 400}},
     ):
-        asked = {
-            "requestedEnergyTransfer": "DC",
-            f"{kind}ChargingParameters": needs,
-            "departureTime": "2026-06-01T12:00:00Z" if kind == "ac" else "soon",
-        }
+        if "acChargingParameters" in needs:
+            needs["acChargingParameters"]["evMaxVoltage"] = 230
+        asked = {"requestedEnergyTransfer": "DC", **needs}
         answer = await peer.told("NotifyEVChargingNeeds", evseId=1, chargingNeeds=asked)
         assert answer == {"status": "Processing"}
-        is_ac = kind == "ac"
-        assert outlet.needs == ChargingNeeds(
-            energy_wh=12000 if is_ac else None,
-            departure=datetime(2026, 6, 1, 12, tzinfo=UTC) if is_ac else None,
-        )
-    await peer.plug("Available")
-    assert outlet.needs is None
 
 
 async def test_what_is_not_ours_to_give_is_refused(peer: Peer201) -> None:

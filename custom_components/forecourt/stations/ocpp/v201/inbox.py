@@ -1,7 +1,6 @@
 """What a station of OCPP 2.x tells, brought to the site, and the site's answers."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 
 from ....core.model.ids import EvseId
 from ..measured import charging_phases, is_live, time_text
@@ -12,7 +11,6 @@ from ..version import Accepted
 from .device_model import MAX_CONNECTORS
 from .messages import id_token_info, readings_of, token_of
 from .notices import NOTICES, Notices
-from .outlets import ChargingNeeds
 from .told import Memory
 from .transactions import Transactions
 
@@ -93,15 +91,7 @@ class Inbox:
         return await self._transactions.event(payload)
 
     async def charging_needs(self, payload: Payload) -> Payload:
-        """Keep what the car asks for; its limits come with the site's next setpoint."""
-        needs = payload["chargingNeeds"]
-        asked = needs.get("acChargingParameters") or needs.get("dcChargingParameters") or {}
-        energy_wh = asked.get("energyAmount")
-        self._memory.outlet(self._number(payload["evseId"])).needs = ChargingNeeds(
-            energy_wh=None if energy_wh is None else round(energy_wh),
-            departure=_time(needs.get("departureTime")),
-        )
-        # OCPP 2.0.1 part 2 K15: the station goes on with the limits that it has.
+        """Let the car charge by the limits of the site, whatever it asks for (part 2, K15)."""
         return {"status": "Processing"}
 
     async def charging_schedule(self, payload: Payload) -> Payload:
@@ -123,14 +113,6 @@ class Inbox:
         return number
 
 
-def _time(stamp: str | None) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(stamp or "")
-    except ValueError:
-        return None
-    return at if at.tzinfo is not None else None
-
-
 type Handler = Callable[[Inbox, Payload], Awaitable[Payload]]
 
 HANDLERS: dict[str, Handler] = {
@@ -140,12 +122,12 @@ HANDLERS: dict[str, Handler] = {
     "GetCertificateStatus": Inbox.certificate_status,
     "Heartbeat": Inbox.heartbeat,
     "MeterValues": Inbox.meter_values,
-    # Personal: it goes to whoever asked for it, not into our memory.
+    # These go to whoever asked for them (`reports`), not into our memory.
     "NotifyCustomerInformation": Inbox.acknowledge,
-    "NotifyEVChargingNeeds": Inbox.charging_needs,
-    "NotifyEVChargingSchedule": Inbox.charging_schedule,
     "NotifyMonitoringReport": Inbox.acknowledge,
     "ReportChargingProfiles": Inbox.acknowledge,
+    "NotifyEVChargingNeeds": Inbox.charging_needs,
+    "NotifyEVChargingSchedule": Inbox.charging_schedule,
     "StatusNotification": Inbox.status,
     "TransactionEvent": Inbox.transaction,
 }

@@ -26,14 +26,6 @@ _CONNECTOR = {
 PROBLEMS_KEPT = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChargingNeeds:
-    """What a car asked for by ISO 15118; `None` for what it did not tell."""
-
-    energy_wh: int | None
-    departure: datetime | None
-
-
 @dataclass(slots=True)
 class Outlet:
     """One EVSE.
@@ -45,7 +37,6 @@ class Outlet:
 
     connectors: dict[int, str] = field(default_factory=dict)
     reference: str | None = None
-    needs: ChargingNeeds | None = None
     problems: dict[str, str] = field(default_factory=dict)
     register: Reading | None = None
     reported: EvseStatus | None = None
@@ -79,7 +70,7 @@ class Outlet:
             self._is_over = self._has_charged = False
             if not self._is_older(at):
                 # Whatever was charged here is unplugged, even if the end comes later.
-                self.reference = self._state = self.needs = None
+                self.reference = self._state = None
                 self._at = at
 
     def charge(self, reference: str, state: str | None, at: datetime) -> None:
@@ -102,7 +93,7 @@ class Outlet:
     def end(self, reference: str, at: datetime) -> None:
         """Take note that a transaction ended."""
         if reference == self.reference or (self.reference is None and not self._is_older(at)):
-            self.reference = self._state = self.needs = None
+            self.reference = self._state = None
             # The end may come after the word that the cable is out.
             self._is_over = self._word != "Available"
             self._at = at
