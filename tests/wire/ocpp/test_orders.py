@@ -1,6 +1,7 @@
 """What the site wants of a station, on the wire and back."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -29,6 +30,9 @@ from custom_components.forecourt.stations.base import (
     supports,
 )
 from custom_components.forecourt.stations.ocpp import CentralSystem, OcppStation
+from custom_components.forecourt.stations.ocpp.foreign import ACTION, PURPOSES
+from custom_components.forecourt.stations.ocpp.learned import Learned
+from custom_components.forecourt.stations.ocpp.settling import MAX_TRIES
 from custom_components.forecourt.stations.ocpp.station import CAPABILITIES
 
 from .conftest import QUICK, MakeCentral
@@ -300,7 +304,9 @@ async def test_a_fallback_that_was_written_before_a_restart_stays(
     make_central: MakeCentral, now: Watch
 ) -> None:
     central = await make_central(fallback_current_a=6)
-    station = central.add_station("CP1", fallback_current_a=8, learned={"fallback_written": 8})
+    learned = Learned(fallback_written=8, fallback_writes=deque([now()]))
+    learned.tries.update({(ACTION, purpose): MAX_TRIES for purpose in PURPOSES})
+    station = central.add_station("CP1", fallback_current_a=8, learned=learned.as_dict())
     async with Peer(central, "CP1") as peer:
         await peer.ready()
         assert not profiles(peer)
@@ -337,6 +343,7 @@ async def test_a_deaf_station_does_not_hold_up_its_removal(make_central: MakeCen
     central.add_station("CP1")
     async with Peer(central, "CP1") as peer:
         await peer.ready()
+        peer.asked.clear()
         peer.answers["ClearChargingProfile"] = None
         async with asyncio.timeout(1):
             await central.remove_station("CP1")

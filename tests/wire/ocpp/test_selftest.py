@@ -136,7 +136,8 @@ async def test_what_cannot_be_tried_is_skipped(
         await peer.ready()
         findings = await station.test()
     skipped = outcomes(findings, Outcome.SKIPPED)
-    assert skipped.keys() == ALL - {"settings", "measurands", "fallback"}
+    assert skipped.keys() == ALL - {"settings", "measurands"}
+    assert skipped["fallback"] == "OCPP 1.6 cannot ask for it"
     assert skipped["unlock"] == "no outlet is known to be free"
     assert skipped["limit_followed"] == "no car charges under a limit"
 

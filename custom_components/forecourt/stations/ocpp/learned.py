@@ -7,7 +7,7 @@ its flash memory is not written again, however often this program starts.
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -32,8 +32,9 @@ class Learned:
     holds the capabilities that it turned out not to have, `tries` how often it was told
     a setting, `settled_measurands` what it takes of the wanted ones.
     `fallback_written` is the current it falls back to by itself, `fallback_writes` when
-    that was written lately. `list_version` and `list_digest` say which list of tokens it was
-    given, as a version and a keyed hash. `on_change` is told the whole as plain data.
+    that was written lately, `restarted` whether the station restarted since. `list_version`
+    and `list_digest` say which list of tokens it was given, as a version and a keyed hash.
+    `on_change` is told the whole as plain data.
     """
 
     firmware: str | None = None
@@ -47,6 +48,7 @@ class Learned:
     fallback_writes: deque[datetime] = field(
         default_factory=lambda: deque(maxlen=FALLBACK_WRITES_PER_DAY)
     )
+    restarted: bool = False
     list_version: int | None = None
     list_digest: str | None = None
     on_change: Callable[[dict[str, Any]], None] | None = None
@@ -64,10 +66,28 @@ class Learned:
             self.tries.clear()
             # Another firmware may come with an empty memory.
             self.fallback_written = None
+            self.restarted = False
             self.list_version = self.list_digest = None
         self.firmware = firmware
         self.keep()
         return is_other
+
+    def may_write_fallback(self, now: datetime) -> bool:
+        """Whether the fallback may be written once more today."""
+        writes = self.fallback_writes
+        return len(writes) < FALLBACK_WRITES_PER_DAY or now - writes[0] >= timedelta(days=1)
+
+    def doubt_fallback(self, now: datetime) -> None:
+        """Take a station that cannot say whether it has its fallback for one that lost it.
+
+        OCPP 1.6 does not say that a TxDefaultProfile outlives a restart, and without it the
+        station draws all it can when it is alone. So it is written again after a restart,
+        but once a day: one that restarts all the time does not wear its memory out, and
+        the day's other write is left for a fallback that changes.
+        """
+        lately = self.fallback_writes and now - self.fallback_writes[-1] < timedelta(days=1)
+        if self.restarted and not lately:
+            self.fallback_written = None
 
     def keep(self) -> None:
         """Tell `on_change` if anything changed since."""
@@ -89,6 +109,7 @@ class Learned:
             "settled_measurands": self.settled_measurands,
             "fallback_written": self.fallback_written,
             "fallback_writes": [at.isoformat() for at in self.fallback_writes],
+            "restarted": self.restarted,
             "list_version": self.list_version,
             "list_digest": self.list_digest,
         }
@@ -105,6 +126,7 @@ class Learned:
             tries=Counter({(key, value): count for key, value, count in data.get("tries", ())}),
             settled_measurands=data.get("settled_measurands"),
             fallback_written=data.get("fallback_written"),
+            restarted=data.get("restarted", False),
             list_version=data.get("list_version"),
             list_digest=data.get("list_digest"),
         )

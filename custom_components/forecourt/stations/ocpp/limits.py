@@ -92,6 +92,14 @@ class Limiter:
         """Take note that the station restarted: what was not persistent is gone."""
         self._sent.clear()
         self._refused.clear()
+        self.learned.restarted = True
+
+    async def doubt(self) -> None:
+        """Take note that somebody else changed limits or the fallback: nobody knows them."""
+        async with self._turn:
+            self._sent.clear()
+            self._refused.clear()
+            self.learned.fallback_written = None
 
     def replaced(self) -> None:
         """Take note that the station has another firmware: nothing learned holds."""
@@ -146,8 +154,7 @@ class Limiter:
                 return
             if self._fallback_retry_at is not None and now < self._fallback_retry_at:
                 return
-            writes = self.learned.fallback_writes
-            if len(writes) == writes.maxlen and now - writes[0] < timedelta(days=1):
+            if not self.learned.may_write_fallback(now):
                 return
             self._fallback_retry_at = now + FALLBACK_REFUSED
             worn = False
@@ -165,10 +172,11 @@ class Limiter:
                 await self._send_fallback(wanted, evses, write)
                 self._fallback_retry_at = None
                 self.learned.fallback_written = wanted
+                self.learned.restarted = False
             finally:
                 # Also if one outlet took it and the next did not, or nobody knows.
                 if worn:
-                    writes.append(now)
+                    self.learned.fallback_writes.append(now)
                 self.learned.keep()
 
     async def _send_fallback(self, current_a: int, evses: int, send: Send) -> None:

@@ -53,6 +53,12 @@ class Questions(Protocol):
     async def in_force(self, limit: Limit) -> float | None:
         """Return what it says is in force, in the unit of the limit."""
 
+    async def wrong_fallback(self, current_a: int) -> str:
+        """Return in words what is wrong with its fallback, "" if it is as it was written.
+
+        Raises `SkippedError` where it does not say.
+        """
+
 
 class SkippedError(Exception):
     """It cannot be tried now; the text says why."""
@@ -140,13 +146,15 @@ class SelfTest:
         return f"{count} values"
 
     async def fallback(self) -> str:
-        """Has it taken the current that it falls back to by itself?"""
+        """Does it have the current that it falls back to by itself?"""
         wanted = self._station.limiter.fallback_current_a
         written = self._station.learned.fallback_written
         if wanted is None:
             raise SkippedError("none is wanted")
         if written != wanted:
             raise FailedError(f"{written or 'nothing'} instead of {wanted} A")
+        if wrong := await self._ask.wrong_fallback(wanted):
+            raise FailedError(wrong)
         return f"{wanted} A"
 
     async def limit_read_back(self) -> str:

@@ -1,7 +1,11 @@
 """What a station of OCPP 1.6 is asked when it is tested."""
 
-from ..limits import Limit
-from ..selftest import Status, heard, words
+from ...base import StationError
+from ..composite import InForce, compared
+from ..learned import RateUnit
+from ..limits import VOLTS, Limit
+from ..selftest import SkippedError, Status, heard, words
+from ..settling import only_refusals
 from ..version import Accepted
 from .profiles import composite_amount, composite_payload
 from .settings import (
@@ -73,3 +77,24 @@ class Questions:
         """Return what it says is in force, in the unit of the limit."""
         answer = await self._asker.ask("GetCompositeSchedule", composite_payload(limit))
         return composite_amount(limit, answer)
+
+    async def wrong_fallback(self, current_a: int) -> str:
+        """Say that the fallback is there if no more is in force at an outlet at rest.
+
+        More proves nothing: many stations leave the TxDefaultProfile out there.
+        """
+        station = self._station
+        outlets = range(1, station.info.evses + 1)
+        resting = next((one for one in outlets if one not in station.transactions), None)
+        if resting is not None:
+            unit = station.learned.unit or RateUnit.AMPERE
+            amount = current_a * (VOLTS if unit is RateUnit.WATT else 1)
+            limit = Limit(evse=resting, amount=amount, unit=unit, at=station.limiter.now())
+            try:
+                told = await self.in_force(limit)
+            except StationError as err:
+                only_refusals(err)
+                told = None
+            if compared(limit, told) is InForce.AS_ORDERED:
+                return ""
+        raise SkippedError("OCPP 1.6 cannot ask for it")

@@ -15,10 +15,12 @@ from ...base import (
     StationError,
 )
 from ..asker import Asker
+from ..foreign import ACTION, clear_foreign
 from ..learned import RateUnit
 from ..local_list import ListLimits
 from ..settling import only_refusals, settle_list, tell_once
 from ..station import OcppStation
+from .profiles import clearing
 from .settings import (
     KEYS,
     LIST_ENTRIES,
@@ -68,6 +70,11 @@ class Setup:
                 await self._want(settings, wanted.key, wanted.value)
         self._station.settings = {key: setting.value for key, setting in settings.items()}
         await self._trigger_all()
+        await clear_foreign(self._station, self._clear)
+        self._station.learned.doubt_fallback(self._station.limiter.now())
+
+    async def _clear(self, purpose: str) -> str:
+        return str((await self._asker.ask(ACTION, clearing(purpose)))["status"])
 
     def _learn(self, settings: Mapping[str, Setting]) -> None:
         station = self._station

@@ -2,9 +2,10 @@
 
 from ..limits import Limit
 from ..schema import Payload
-from ..selftest import Status, heard, words
+from ..selftest import SkippedError, Status, heard, words
 from ..version import Accepted
 from .device_model import DeviceModel
+from .fallback import default_profiles, foreign, lost
 from .profiles import composite_amount, composite_payload
 from .settings import NEEDED, UPDATED_MEASURANDS, WANTED, items_at_once, read_variables
 from .triggers import trigger_payload
@@ -65,6 +66,16 @@ class Questions:
         """Return what it says is in force, in the unit of the limit."""
         answer = await self._asker.ask("GetCompositeSchedule", composite_payload(limit))
         return composite_amount(limit, answer)
+
+    async def wrong_fallback(self, current_a: int) -> str:
+        """Return in words what is wrong with its fallback."""
+        evses = self._station.info.evses
+        profiles = await default_profiles(self._station, self._heard_s)
+        if profiles is None:
+            raise SkippedError("it does not say")
+        if others := foreign(profiles, evses):
+            return f"profile {others[0]} of somebody else may go before it"
+        return lost(profiles, current_a, self._station.learned.unit, evses)
 
     async def _heard(self, message: str, evse: int) -> Payload | None:
         payload = trigger_payload(message, evse)

@@ -10,12 +10,15 @@ import secrets
 
 from ...base import CanRefresh, StationError
 from ..asker import Asker
+from ..foreign import ACTION, clear_foreign
 from ..learned import RateUnit
 from ..local_list import ITEMS_PER_MESSAGE, ListLimits
 from ..schema import Payload
 from ..settling import only_refusals, settle_list, tell_once
 from ..version import Accepted
 from .device_model import DeviceModel, Key, Variable
+from .fallback import default_profiles, lost
+from .profiles import clearing
 from .settings import (
     BAD_STOP,
     CONTROLLERS,
@@ -82,6 +85,8 @@ class Setup:
         self._learn_list()
         self._station.settings = self.device_model.summary()
         await self._trigger_all()
+        await clear_foreign(self._station, self._clear)
+        await self._check_fallback()
 
     # Reading
 
@@ -227,6 +232,28 @@ class Setup:
             return False
         self.device_model.set(key, value)
         return True
+
+    # The fallback
+
+    async def _clear(self, purpose: str) -> str:
+        return str((await self._asker.ask(ACTION, clearing(purpose)))["status"])
+
+    async def _check_fallback(self) -> None:
+        """Find out whether the station still has its fallback; one that lost it is told again."""
+        station, learned = self._station, self._station.learned
+        if learned.fallback_written is None:
+            return
+        try:
+            profiles = await default_profiles(station, self._patience_s)
+        except StationError as err:
+            only_refusals(err)
+            profiles = None
+        if profiles is None:
+            learned.doubt_fallback(station.limiter.now())
+        elif lost(profiles, learned.fallback_written, learned.unit, station.info.evses):
+            learned.fallback_written = None
+        else:
+            learned.restarted = False
 
     # Asking for news
 
