@@ -40,6 +40,11 @@ class Composite:
         self._asked: dict[int, tuple[int | None, datetime]] = {}
         self._silences = 0
 
+    def doubt(self) -> None:
+        """Take note that somebody else changed what is in force."""
+        self.found.clear()
+        self._asked.clear()
+
     def is_due(self, limit: Limit) -> bool:
         """Whether it is time to ask."""
         if self._learned.composite is False:

@@ -91,6 +91,11 @@ class TokenList:
         self.reconnected()
         self._refused = None
 
+    def doubt(self) -> None:
+        """Take note that somebody else wrote the list: nobody knows what is in it."""
+        self.replaced()
+        self._held = self._learned.list_digest = None
+
     async def hold(
         self,
         tokens: Sequence[HeldToken],

@@ -651,3 +651,20 @@ async def test_a_stranger_that_tells_nothing_has_one_outlet(make_central: MakeCe
         await peer.boot()
         await peer.until(lambda: met)
         assert met[0].evses == 1
+
+
+async def test_what_somebody_set_by_hand_is_read_anew(
+    central: CentralSystem, station: OcppStation
+) -> None:
+    heartbeat = Key("OCPPCommCtrlr", "HeartbeatInterval")
+    async with ModelPeer(central, right() | {heartbeat: Var("300")}) as peer:
+        await peer.met()
+        assert station.settings[str(heartbeat)] == "300"
+        data = [heartbeat.payload | {"attributeValue": "60"}]
+        await station.call("SetVariables", {"setVariableData": data})
+        assert station.settings == {}
+        connection = central._connections["CP1"]
+    await connection.finished.wait()
+    peer = await connect(central, variables={heartbeat: Var("60")})
+    assert asked(peer)[0] == "GetBaseReport"
+    assert station.settings[str(heartbeat)] == "60"

@@ -21,6 +21,7 @@ from ...base import (
     HeldToken,
     StationError,
 )
+from ..by_hand import call_by_hand
 from ..limits import Limit
 from ..local_list import Entries, ListMessages, UpdateType
 from ..measured import time_text
@@ -166,7 +167,7 @@ class Orders:
 
     async def call(self, action: str, payload: Payload) -> Payload:
         """Call the station with what somebody who knows OCPP wrote, and return its answer."""
-        return await self._asker.call(action, payload, CALLS)
+        return await call_by_hand(self._station, self._asker, action, payload, CALLS)
 
     async def test(self) -> list[Finding]:
         """Try what the station should be able to do."""

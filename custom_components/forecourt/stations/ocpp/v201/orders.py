@@ -24,6 +24,7 @@ from ...base import (
     HeldToken,
     StationError,
 )
+from ..by_hand import call_by_hand
 from ..limits import Limit
 from ..local_list import Entries, ListMessages, UpdateType
 from ..measured import time_text
@@ -212,7 +213,7 @@ class Orders:
 
         Raises `StationError`, also where the payload does not fit the schema.
         """
-        return await self._asker.call(action, payload, self.calls)
+        return await call_by_hand(self._station, self._asker, action, payload, self.calls)
 
     async def test(self) -> list[Finding]:
         """Try what the station should be able to do."""

@@ -96,6 +96,9 @@ class Setup:
         if model.firmware != firmware:
             model.forget()
             model.firmware = firmware
+        if not self._station.settings:
+            # Somebody else may have set any of it.
+            model.is_complete = False
         if model.is_complete:
             keys = [key for key in KEYS if key in model]
         else:
