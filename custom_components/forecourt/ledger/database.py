@@ -127,6 +127,9 @@ class Database:
         return None
 
     def _begin(self, driver: sqlite3.Connection, *, durable: bool) -> None:
+        if driver.in_transaction:
+            # An error that nobody expected left it behind; its jobs have failed.
+            driver.rollback()
         # In WAL mode, a commit brings the log to the disk only if this is FULL, and then all of it.
         synchronous = "FULL" if durable else "NORMAL"
         if synchronous != self._synchronous:

@@ -8,6 +8,7 @@ ones gather.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+import logging
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
@@ -15,6 +16,9 @@ from typing import Any
 from sqlalchemy import Connection
 
 from .database import Database, Job
+from .errors import LedgerError
+
+_LOGGER = logging.getLogger(__name__)
 
 # So that the first of a flood is not kept waiting for the last.
 MOST_TOGETHER = 100
@@ -67,9 +71,20 @@ class Worker:
         goes_on = True
         while goes_on:
             jobs, goes_on = self._next()
-            self._database.run(jobs)
+            self._run(jobs)
             self._tell(_settle_all, jobs)
         self._database.close()
+
+    def _run(self, jobs: list[Job]) -> None:
+        """Do the jobs; whatever happens, they get an answer, and those that come next a try."""
+        try:
+            self._database.run(jobs)
+        except Exception as error:
+            _LOGGER.exception("The ledger's thread goes on after an unexpected error")
+            for job in jobs:
+                if job.error is None:
+                    job.error = LedgerError(f"unexpected {type(error).__name__}")
+                    job.error.__cause__ = error
 
     def _next(self) -> tuple[list[Job], bool]:
         """Wait for jobs; return those that wait together, and whether more may come."""

@@ -323,3 +323,29 @@ async def test_a_file_that_somebody_else_holds(
     await impatient.start_transaction(session(), CARD, NOON, 1000)
     assert [entry.evse for entry in await impatient.sessions()] == [EVSE]
     await impatient.close()
+
+
+async def test_an_error_that_nobody_expected_leaves_nobody_waiting(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = database.Database._begin
+
+    def begin(self: database.Database, driver: sqlite3.Connection, *, durable: bool) -> None:
+        whole(self, driver, durable=durable)
+        monkeypatch.undo()
+        raise MemoryError
+
+    monkeypatch.setattr(database.Database, "_begin", begin)
+    with pytest.raises(LedgerError, match="MemoryError"):
+        await ledger.save(session())
+    assert "goes on" in caplog.text
+    await ledger.save(session())
+    assert len(await ledger.sessions()) == 1
+
+
+async def test_a_file_that_was_closed_is_told_to_everybody(ledger: Ledger) -> None:
+    with pytest.raises(LedgerError):
+        await ledger._run(lambda connection: driver(connection).close())
+    for _ in range(2):
+        with pytest.raises(LedgerError):
+            await ledger.sessions()
