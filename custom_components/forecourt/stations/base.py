@@ -273,12 +273,16 @@ class SiteEvents(Protocol):
         """Return the station's own name for a transaction, `None` if it has none."""
 
     async def transaction_started(self, start: TransactionStart) -> TransactionAnswer:
-        """Book the start and return the transaction's id; the same start gets the same id."""
+        """Book the start and return the transaction's id; the same start gets the same id.
+
+        Raises where the disk does not take it; see `transaction_ended`.
+        """
 
     async def transaction_ended(self, end: TransactionEnd) -> Authorization | None:
         """Book the end; return the judgement of `end.token`, `None` where there was none.
 
-        Never fails: an end of an unknown transaction is kept as an orphan.
+        An end of an unknown transaction is kept as an orphan. Raises where the disk takes
+        neither; the station is told that it failed then, and tells the end again.
         """
 
     def reservation_changed(

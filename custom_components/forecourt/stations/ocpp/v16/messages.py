@@ -28,6 +28,8 @@ STATUS = {
     "Faulted": EvseStatus.FAULTED,
 }
 
+# OCPP 1.6 §7.2 has ConcurrentTx for the answer to a start. A tap gets it too: the schema has
+# it there, a station does the same for every word but Accepted, and its display can say why.
 AUTHORIZATION = {
     AuthorizationStatus.ACCEPTED: "Accepted",
     AuthorizationStatus.BLOCKED: "Blocked",
