@@ -257,6 +257,11 @@ def test_the_end_leaves_the_session_open_until_unplugged() -> None:
     assert (closed.ended_at, closed.unplugged_at) == (minutes(5), minutes(60))
 
 
+def test_a_charge_does_not_end_before_it_began() -> None:
+    now = ended(charge(), -5, 1_500)
+    assert now.session.ended_at == now.transaction.ended_at == now.transaction.started_at
+
+
 def test_a_charge_that_was_given_up_ends_with_its_last_value() -> None:
     now = abandon(count(charge(), 1_100, minutes(4), Decimal(1)), minutes(90))
     assert not now.session.charging

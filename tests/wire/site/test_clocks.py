@@ -238,6 +238,7 @@ SECONDS = st.integers(0, 4 * 3600)
 )
 @example(behind=90, waits=[(3600, 0), (20, 5)])
 @example(behind=-90, waits=[(3600, 0), (20, 5), (200, 5)])
+@example(behind=3 * 3600, waits=[(0, 4 * 3600), (0, 0)])
 @example(behind=-40, waits=[(3600, 0), (0, 10), (0, 120)])
 def test_a_start_is_one_whatever_the_clock_and_however_often_the_site_restarts(
     behind: int, waits: list[tuple[int, int]]
@@ -269,7 +270,10 @@ async def tell_again(behind: timedelta, waits: list[tuple[int, int]]) -> None:
         async with Peer(place.central, "garage") as peer:
             place.wait(minutes=10)
             assert (await stop(peer, 5_000, timestamp=stamp(place.now - behind)))[0] == 3
-        assert (await place.only_session()).energy_wh == 4_000
+        session = await place.only_session()
+        assert session.energy_wh == 4_000
+        assert session.ended_at is not None
+        assert session.ended_at >= session.started_at
         await place.close()
 
 

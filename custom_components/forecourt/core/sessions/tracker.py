@@ -81,7 +81,9 @@ def finish(
 
     The session stays open until the car is unplugged. An end that arrives
     after the transaction was given up amends the session it belonged to.
+    By a clock that was put back it ends when it began.
     """
+    at = max(at, charge.transaction.started_at)
     late = not charge.transaction.open
     booked = _book(charge, meter.finish(charge.transaction, meter_stop_wh), price_per_kwh)
     session = booked.session
