@@ -1,7 +1,9 @@
 """The keys of the site at work: its port with TLS, its authority, and what stations must show."""
 
 from datetime import datetime, timedelta
+import errno
 import logging
+import os
 from pathlib import Path
 import ssl
 
@@ -230,10 +232,18 @@ def read_given(
         chain, key = ("", "") if pasted is None else (pasted.chain_pem, pasted.key_pem)
     else:
         chain, key = (
-            Path(hass.config.path(name)).read_text("utf-8", errors="replace")
+            _text_of(hass.config.path(name))
             for name in (options.certificate_file, options.key_file)
         )
     return parse_certified_key(chain, key, dt_util.utcnow())
+
+
+def _text_of(path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8", errors="replace")
+    except ValueError as error:
+        # No file has a NUL in its name.
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path) from error
 
 
 def _root_of(server: CertifiedKey, authority: CertifiedKey) -> str | None:

@@ -498,6 +498,10 @@ async def test_certificates_in_files(
     await dialog.answer("certificate_files", **{**files, "tls_certificate_file": "none.pem"})
     assert dialog.errors == {"tls_certificate_file": "file_unreadable"}
     assert dialog.placeholders["reason"] == "No such file or directory"
+    for field in files:
+        chosen = {"tls_certificate_file": "chain.pem", "tls_key_file": "chain.pem"}
+        await dialog.answer("certificate_files", **{**chosen, field: "a\0.pem"})
+        assert dialog.errors == {field: "file_unreadable"}
     await dialog.answer("certificate_files", **files)
     assert dialog.errors == {"tls_key_file": "file_unreadable"}
     key.write_text(GIVEN.key_pem)
