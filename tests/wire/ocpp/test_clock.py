@@ -5,8 +5,14 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, strategies as st
 import pytest
 
+from custom_components.forecourt.stations.ocpp import CentralSystem, OcppStation
 from custom_components.forecourt.stations.ocpp.clock import Clock, moment
 from custom_components.forecourt.stations.ocpp.station import Moment
+from custom_components.forecourt.stations.ocpp.v16.inbox import ENDS_KEPT
+from custom_components.forecourt.stations.ocpp.v201.transactions import EVENTS_KEPT
+
+from .peer import Peer, Site, Watch
+from .v201.peer import Peer201
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 CONNECTED = NOW - timedelta(hours=1)
@@ -130,3 +136,44 @@ def test_no_moment_is_in_the_future_or_before_this_product(
         for when in (message.when, message.of(stamp)):
             assert datetime(2020, 1, 1, tzinfo=UTC) <= when.at <= NOW + MINUTE
             assert not (when.estimated and when.replayed)
+
+
+# What could not be booked
+
+
+async def test_of_many_ends_that_nobody_takes_the_oldest_are_forgotten(
+    central: CentralSystem, station: OcppStation, site: Site, now: Watch
+) -> None:
+    async with Peer(central, "CP1") as peer:
+        await peer.ready()
+        ends = [
+            {"transactionId": number, "meterStop": 1, "timestamp": "?"}
+            for number in range(ENDS_KEPT + 1)
+        ]
+        site.failure = RuntimeError()
+        for end in ends:
+            assert (await peer.call("StopTransaction", end))[0] == 4
+        site.failure, now.ahead = None, 5 * MINUTE
+        for end in (ends[0], ends[-1]):
+            await peer.call("StopTransaction", end)
+    first, last = site.ends
+    assert first.at - last.at > 4 * MINUTE
+
+
+async def test_of_many_events_that_nobody_takes_the_oldest_are_forgotten(
+    central: CentralSystem, station: OcppStation, site: Site, now: Watch
+) -> None:
+    async with Peer201(central) as peer:
+        await peer.ready()
+        events = [
+            peer.payload("Ended", f"T{number}", at="1970-01-01T00:30:55Z")
+            for number in range(EVENTS_KEPT + 1)
+        ]
+        site.failure = RuntimeError()
+        for event in events:
+            assert (await peer.call("TransactionEvent", event))[0] == 4
+        site.failure, now.ahead = None, 5 * MINUTE
+        for event in (events[0], events[-1]):
+            await peer.call("TransactionEvent", event)
+    first, last = site.ends
+    assert first.at - last.at > 4 * MINUTE
