@@ -13,6 +13,7 @@ from ocpp.v16.enums import (  # type: ignore[import-untyped]
     UnitOfMeasure,
 )
 
+from ..mending import objects, timestamp
 from ..schema import CALL, CALL_RESULT, Payload, whole_number
 from ..tokens import UNREADABLE_TAG, is_text
 from .messages import MAX_ID_TAG
@@ -45,15 +46,8 @@ def _status(payload: Payload) -> Iterator[str]:
         yield "unknown errorCode"
 
 
-def _timestamp(payload: Payload) -> Iterator[str]:
-    """Let a missing time count as an implausible one, so that the message is not lost."""
-    if not isinstance(payload.get("timestamp"), str):
-        payload["timestamp"] = ""
-        yield "missing timestamp"
-
-
 def _start(payload: Payload) -> Iterator[str]:
-    yield from _timestamp(payload)
+    yield from timestamp(payload)
     yield from _whole(payload, "meterStart")
     if whole_number(payload.get("meterStart")) is None:
         payload["meterStart"] = UNREADABLE
@@ -70,7 +64,7 @@ def _tag(payload: Payload) -> Iterator[str]:
 
 def _stop(payload: Payload) -> Iterator[str]:
     """A StopTransaction that is refused comes again forever, so much is done for it."""
-    yield from _timestamp(payload)
+    yield from timestamp(payload)
     yield from _whole(payload, "meterStop")
     for name in ("meterStop", "transactionId"):
         if whole_number(payload.get(name)) is None:
@@ -94,9 +88,9 @@ def _meter_values(payload: Payload) -> Iterator[str]:
 
 
 def _samples(meter_values: Any) -> Iterator[str]:
-    for meter_value in _objects(meter_values):
-        yield from _timestamp(meter_value)
-        for sample in _objects(meter_value.get("sampledValue")):
+    for meter_value in objects(meter_values):
+        yield from timestamp(meter_value)
+        for sample in objects(meter_value.get("sampledValue")):
             unknown = [
                 name
                 for name, known in MEANING.items()
@@ -119,21 +113,16 @@ def _data_transfer(payload: Payload) -> Iterator[str]:
 
 
 def _configuration(payload: Payload) -> Iterator[str]:
-    for entry in _objects(payload.get("configurationKey")):
+    for entry in objects(payload.get("configurationKey")):
         if "readonly" not in entry:
             entry["readonly"] = False
             yield "missing readonly"
 
 
-def _objects(items: Any) -> Iterator[Payload]:
-    if isinstance(items, list):
-        yield from (item for item in items if isinstance(item, dict))
-
-
 _MENDERS: dict[tuple[int, str], Callable[[Payload], Iterator[str]]] = {
     (CALL, "DataTransfer"): _data_transfer,
     (CALL, "MeterValues"): _meter_values,
-    (CALL, "SecurityEventNotification"): _timestamp,
+    (CALL, "SecurityEventNotification"): timestamp,
     (CALL, "StartTransaction"): _start,
     (CALL, "StatusNotification"): _status,
     (CALL, "StopTransaction"): _stop,

@@ -10,6 +10,7 @@ import math
 from types import ModuleType
 from typing import Any
 
+from ..mending import objects, timestamp
 from ..schema import CALL, Payload, whole_number
 from ..tokens import UNREADABLE_TAG, is_text
 from .messages import NO_AUTHORIZATION, UNCOUNTED
@@ -84,14 +85,14 @@ class Mender:
         yield from _known(payload, "reason", self._words.boot_reasons, "Unknown")
 
     def _status(self, payload: Payload) -> Iterator[str]:
-        yield from _timestamp(payload)
+        yield from timestamp(payload)
         if _is_one_of(payload.get("connectorStatus"), _OCCUPIED):
             payload["connectorStatus"] = "Occupied"
             yield "connectorStatus of OCPP 1.6"
 
     def _transaction(self, payload: Payload) -> Iterator[str]:
         """An event that is refused comes again forever, so much is done for it."""
-        yield from _timestamp(payload)
+        yield from timestamp(payload)
         number = whole_number(payload.get("seqNo"))
         if number is None or number < 0:
             payload["seqNo"] = UNCOUNTED
@@ -141,9 +142,9 @@ class Mender:
         return isinstance(kind, str) and len(kind) <= MAX_TOKEN_TYPE
 
     def _meter_values(self, payload: Payload) -> Iterator[str]:
-        for meter_value in _objects(payload.get("meterValue")):
-            yield from _timestamp(meter_value)
-            for sample in _objects(meter_value.get("sampledValue")):
+        for meter_value in objects(payload.get("meterValue")):
+            yield from timestamp(meter_value)
+            for sample in objects(meter_value.get("sampledValue")):
                 yield from self._sample(sample)
 
     def _sample(self, sample: Payload) -> Iterator[str]:
@@ -193,13 +194,6 @@ def _unit(sample: Payload) -> Iterator[str]:
         yield "unit is not in unitOfMeasure"
 
 
-def _timestamp(payload: Payload) -> Iterator[str]:
-    """Let a missing time count as an implausible one, so that the message is not lost."""
-    if not isinstance(payload.get("timestamp"), str):
-        payload["timestamp"] = ""
-        yield "missing timestamp"
-
-
 def _known(
     payload: Payload, name: str, known: frozenset[str], neutral: str, *, optional: bool = False
 ) -> Iterator[str]:
@@ -221,8 +215,3 @@ def _is_number(value: Any) -> bool:
         return math.isfinite(float(value))
     except ValueError, OverflowError:
         return False
-
-
-def _objects(items: Any) -> Iterator[Payload]:
-    if isinstance(items, list):
-        yield from (item for item in items if isinstance(item, dict))
