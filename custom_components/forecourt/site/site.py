@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import logging
 from weakref import WeakValueDictionary
 
-from ..core.access.authorize import TokenRecord
+from ..core.access.authorize import TokenRecord, refuse_again
 from ..core.control.limits import VALIDITY, Limits
 from ..core.model.events import StationEvent
 from ..core.model.evse import EvseState, EvseStatus
@@ -258,6 +258,9 @@ class Site:
             authorization = self.desk.judge_start(start)
             if transaction is None:
                 transaction = await self._begin(start, authorization)
+            elif await self.books.refused(transaction, start.token):
+                # Whatever has changed since, it is not this charge that was let in.
+                authorization = refuse_again(authorization)
             self.reservations.started(start, authorization)
         self.controller.wake()
         return TransactionAnswer(transaction_id=transaction.id, authorization=authorization)

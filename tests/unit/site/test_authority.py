@@ -232,6 +232,30 @@ async def test_when_the_first_car_is_done_the_next_may_charge(world: World) -> N
     assert (await world.start(ANNAS, evse=YARD)).authorization.accepted
 
 
+async def test_a_start_that_was_refused_is_refused_again(world: World) -> None:
+    """Its answer was lost, and meanwhile the card would be let in."""
+    world.add()
+    world.add("yard")
+    first = await world.start(ANNAS)
+    at = world.now
+    refused = await world.start(ANNAS, evse=YARD)
+    await world.stop(first.transaction_id, 1_100)
+    for _ in range(2):
+        assert await world.start(ANNAS, evse=YARD, at=at) == refused
+        await world.restart()
+    # Who is refused for a reason of their own still hears that one.
+    unknown = await world.start(UNKNOWN, evse=YARD)
+    assert await world.start(UNKNOWN, evse=YARD) == unknown
+    assert unknown.authorization.reason is AuthorizationReason.UNKNOWN_TOKEN
+
+
+async def test_another_token_in_a_charge_that_was_refused_is_judged_by_itself(world: World) -> None:
+    world.add()
+    await world.start(UNKNOWN, reference="T1")
+    assert not (await world.start(UNKNOWN, reference="T1")).authorization.accepted
+    assert (await world.start(ANNAS, reference="T1")).authorization.accepted
+
+
 async def test_a_start_that_is_told_again_is_not_elsewhere(world: World) -> None:
     world.add()
     at = world.now

@@ -96,6 +96,20 @@ def limit_sessions(
     )
 
 
+def refuse_again(authorization: Authorization) -> Authorization:
+    """Refuse a charge that was refused when it began, though its token may charge by now.
+
+    Nothing is wrong about the card itself: who shows it again may begin another one.
+    """
+    if not authorization.accepted:
+        return authorization
+    return Authorization(
+        status=AuthorizationStatus.CONCURRENT,
+        reason=AuthorizationReason.CHARGING_ELSEWHERE,
+        user_id=authorization.user_id,
+    )
+
+
 def keep_free(authorization: Authorization, held: Reservation | None) -> Authorization:
     """Refuse a charge at an outlet that is held for somebody else.
 

@@ -7,7 +7,11 @@ import pytest
 from custom_components.forecourt.core.model.evse import EvseStatus
 from custom_components.forecourt.core.model.ids import EvseId
 from custom_components.forecourt.core.model.token import Token
-from custom_components.forecourt.stations.base import TransactionEnd, TransactionStart
+from custom_components.forecourt.stations.base import (
+    TransactionAnswer,
+    TransactionEnd,
+    TransactionStart,
+)
 from custom_components.forecourt.stations.ocpp import CentralSystem, OcppStation
 from custom_components.forecourt.stations.ocpp.v201.told import ANSWERS_KEPT, TOLD_KEPT, Memory
 from custom_components.forecourt.stations.ocpp.v201.transactions import REFERENCES_KEPT
@@ -361,6 +365,30 @@ async def test_the_ledger_knows_it_after_a_restart(make_central: MakeCentral, si
         await peer.event("Ended", meterValue=meter(2000))
         assert (site.ends[0].transaction_id, site.ends[0].reference) == (7, "T1")
     assert not site.starts
+
+
+@pytest.mark.parametrize("kind", ["Started", "Updated"])
+async def test_who_was_refused_before_a_restart_is_refused_again(
+    make_central: MakeCentral, site: Books, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """The answer was lost; by now, the card as such would be let in."""
+    site.references["T1"] = 7
+    site.running[7] = EVSE
+
+    async def refuse(start: TransactionStart) -> TransactionAnswer:
+        site.judged.append(start)
+        return TransactionAnswer(transaction_id=7, authorization=INVALID)
+
+    monkeypatch.setattr(site, "transaction_started", refuse)
+    central = await make_central()
+    central.add_station("CP1")
+    async with Peer201(central) as peer:
+        await peer.ready()
+        shown = {"triggerReason": "Authorized", "idToken": CARD}
+        answer = await peer.event(kind, **shown, meterValue=meter(1000))
+        assert answer["idTokenInfo"]["status"] == "Invalid"
+    assert [(one.token, one.reference) for one in site.judged] == [(Token("04AABB"), "T1")]
+    assert len(site.taps) == (kind == "Updated"), "what is told again is no tap"
 
 
 async def test_a_charge_whose_beginning_was_forgotten_finds_its_outlet(

@@ -249,12 +249,16 @@ class Transactions:
         known = None if token is None else self._memory.judgement(token, self._now())
         if known is not None:
             return known
-        tapped = payload["triggerReason"] in _TAPS and payload["eventType"] != "Ended"
+        trigger = payload["triggerReason"]
+        tapped = trigger in _TAPS and payload["eventType"] == "Updated"
         if token is not None and not when.replayed and (tapped or told.id is None):
-            return await self._events.authorize(self._station.info.id, token, when.at)
+            shown = await self._events.authorize(self._station.info.id, token, when.at)
+            if told.id is None or not shown.accepted or trigger == "StopAuthorized":
+                return shown
         if told.id is None:
             return None
-        # The start of a transaction that is known is judged, and nothing is booked.
+        # The start of a transaction that is known is judged, and nothing is booked. Who was
+        # refused for it stays so, whatever else they may by now.
         again = TransactionStart(
             evse=EvseId(self._station.info.id, told.evse or 1),
             token=token,
