@@ -96,6 +96,7 @@ class Reckoning:
         """
         assert box.books.violations == []
         assert [note for note in box.books.notes if note["event"] == "gave_up"] == []
+        begun_wh = _begun_wh(box)
         ours = {_name(one.transaction): one for one in booked}
         theirs = {str(told.transaction_id): told for told in box.books.transactions}
         assert len(ours) == len(booked)
@@ -106,7 +107,8 @@ class Reckoning:
             assert told.meter_stop_wh is not None
             assert transaction.meter_stop_wh is not None
             assert transaction.evse.number == told.connector
-            assert abs(transaction.meter_start_wh - told.meter_start_wh) <= 1
+            start_wh = begun_wh.get(told.number, told.meter_start_wh)
+            assert abs(transaction.meter_start_wh - start_wh) <= 1
             assert abs(transaction.meter_stop_wh - told.meter_stop_wh) <= 1
             assert transaction.energy_wh == transaction.meter_stop_wh - transaction.meter_start_wh
             assert transaction.stop_reason == told.reason
@@ -193,3 +195,17 @@ class Reckoning:
 def _name(transaction: Transaction) -> str:
     """Return what the station calls a transaction: by its own name, or by our number."""
     return transaction.reference or str(transaction.id)
+
+
+def _begun_wh(box: Box) -> dict[int, int]:
+    """Return with which register the events of a 2.x station said that each transaction began.
+
+    Energy may flow already, so that it is a little more than when the station noticed.
+    """
+    if isinstance(box, Ocpp16Station):
+        return {}
+    return {
+        told.transaction: told.register_wh
+        for told in box.books.readings
+        if told.transaction is not None and told.context == "Transaction.Begin"
+    }
