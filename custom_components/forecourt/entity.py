@@ -20,15 +20,18 @@ from .hub import ForecourtConfigEntry, Hub
 WRITE_EVERY_S = 1.0
 """How often at most the state of an entity is written; stations may report much more often."""
 
+COUNT_EVERY_S = 30.0
+"""How often what only grows is written while it does: each state is a line in a database."""
+
 
 class ForecourtEntity(Entity):
-    """Writes its state at once when what it shows changes, and then at most once a second."""
+    """Writes its state at once when what it shows changes, and then at most once in a while."""
 
     _attr_has_entity_name = True
     _attr_should_poll = False
 
     hub: Hub
-    _written: Hashable = None
+    _written: tuple[Hashable, ...] | None = None
     _written_at: float = float("-inf")
     _timer: TimerHandle | None = None
 
@@ -36,6 +39,11 @@ class ForecourtEntity(Entity):
     def shown(self) -> Any:
         """Return what the state is made of."""
         return None
+
+    @property
+    def write_every_s(self) -> float:
+        """Return how often the state is written at most, as things are now."""
+        return WRITE_EVERY_S
 
     def _showing(self) -> tuple[Hashable, ...]:
         """Return all that the state depends on."""
@@ -58,12 +66,15 @@ class ForecourtEntity(Entity):
 
     @callback
     def refresh(self, *_: object) -> None:
-        """Write the state if it changed: now, or as soon as the last time is a second ago."""
+        """Write the state if it changed: now, or as soon as the last time is long enough ago."""
+        due = self._written_at + self.write_every_s
         if self._timer is not None:
-            return
-        wait = self._written_at + WRITE_EVERY_S - self.hass.loop.time()
-        if wait > 0:
-            self._timer = self.hass.loop.call_later(wait, self._write)
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if due > self.hass.loop.time():
+            self._timer = self.hass.loop.call_at(due, self._write)
         else:
             self._write()
 

@@ -24,7 +24,15 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .coordinator import StationCoordinator, power_w
 from .core.model.ids import EvseId
 from .devices import KEY_CURRENT_USER
-from .entity import AsTheyCome, EvseEntity, Makers, SiteEntity, UserEntity
+from .entity import (
+    COUNT_EVERY_S,
+    WRITE_EVERY_S,
+    AsTheyCome,
+    EvseEntity,
+    Makers,
+    SiteEntity,
+    UserEntity,
+)
 from .hub import ForecourtConfigEntry, Hub
 from .ledger import UserTotals
 from .sensor_evse import EVSE_SENSORS, EvseSensorDescription, Value
@@ -132,6 +140,21 @@ class EvseSensor(EvseEntity, SensorEntity):
     def shown(self) -> Value:
         """Return what the state is made of."""
         return self.entity_description.value(self.view)
+
+    @property
+    @override
+    def write_every_s(self) -> float:
+        """Return how often the state is written at most: begin and end of a charge do not wait."""
+        session = self.view.state.session
+        is_counting = (
+            self.entity_description.counts
+            and session is not None
+            and session.charging
+            # It is of this session that something was written.
+            and self._written is not None
+            and self._written[-1] == self.last_reset
+        )
+        return COUNT_EVERY_S if is_counting else WRITE_EVERY_S
 
     @override
     def _showing(self) -> tuple[Hashable, ...]:

@@ -54,12 +54,14 @@ def _error(state: EvseState) -> str | None:
 class EvseSensorDescription(SensorEntityDescription):
     """A sensor of an EVSE; a live one tells nothing while the station is offline.
 
-    The value of one that is of a session starts again with each session.
+    The value of one that is of a session starts again with each session; one that counts
+    only grows while a charge runs.
     """
 
     value: Callable[[EvseView], Value]
     live: bool = False
     of_session: bool = False
+    counts: bool = False
 
 
 EVSE_SENSORS = (
@@ -90,6 +92,7 @@ EVSE_SENSORS = (
         suggested_display_precision=2,
         suggested_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
         value=lambda view: view.state.register_wh,
+        counts=True,
     ),
     EvseSensorDescription(
         key="session_energy",
@@ -101,6 +104,7 @@ EVSE_SENSORS = (
         suggested_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
         value=lambda view: view.last_session.energy_wh if view.last_session else None,
         of_session=True,
+        counts=True,
     ),
     EvseSensorDescription(
         key="session_duration",
@@ -119,6 +123,7 @@ EVSE_SENSORS = (
         suggested_display_precision=2,
         value=lambda view: view.last_session.cost if view.last_session else None,
         of_session=True,
+        counts=True,
     ),
     EvseSensorDescription(
         key="current",

@@ -148,7 +148,7 @@ async def test_what_is_live_is_unavailable_while_the_station_is_away(
         await station.plug(1, "family", soc=0.2)
         await passing_time.passes(1)
         assert await station.tap(CARD_OF_ANNA) == "started"
-        await passing_time.passes(25)
+        await passing_time.passes(40)
     await passing_time.passes(2)
 
     live = ("status", "charging_power")

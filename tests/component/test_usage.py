@@ -163,7 +163,7 @@ async def test_books_that_cannot_be_read(
     monkeypatch.setattr(Ledger, "user_totals", fail)
     monkeypatch.setattr(Ledger, "sessions", fail)
     await wallbox.unplug()
-    await passing_time.passes(12)
+    await passing_time.passes(62)
     assert shown(hass, ENERGY)[0] == STATE_UNAVAILABLE
     # Who charges does not come from the sums.
     assert hass.states.is_state("binary_sensor.anna_charging", "off")

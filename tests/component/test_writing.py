@@ -17,6 +17,7 @@ from .conftest import CARD_OF_ANNA, NOON, STATION, STRANGE_CARD, SetUp, Time
 
 EVSE = EvseId(STATION, 1)
 POWER = "sensor.garage_outlet_1_charging_power"
+ENERGY = "sensor.garage_outlet_1_session_energy"
 STATUS = "sensor.garage_outlet_1_status"
 TOTAL_POWER = "sensor.home_total_power"
 CARD = "event.garage_card_presented"
@@ -72,6 +73,34 @@ async def test_a_chatty_station_writes_once_a_second_and_its_last_word_counts(
     assert max(per_second.values()) <= 2  # the edge of a second may fall into it
     assert witness.of(POWER)[-1] == "2029"
     assert len(witness.of(POWER)) <= 2 + 30 / 4 + 2
+    witness.stop()
+
+
+async def test_what_only_grows_is_written_seldom_until_it_ends(
+    hass: HomeAssistant, wallbox: Ocpp16Station, passing_time: Time
+) -> None:
+    [entry] = hass.config_entries.async_entries("forecourt")
+    await passing_time.passes(2)
+    witness = Witness(hass, ENERGY, POWER)
+    await wallbox.plug(1, "family", soc=0.2)
+    await passing_time.passes(1)
+    assert await wallbox.tap(CARD_OF_ANNA) == "started"
+    await passing_time.passes(2)
+    assert witness.of(ENERGY) == ["0.0"]
+    await passing_time.passes(85)
+    assert len(witness.of(ENERGY)) == 3
+    assert len(wallbox.books.readings) > 7
+
+    await wallbox.unplug()
+    await passing_time.passes(2)
+    [session] = await entry.runtime_data.ledger.sessions()
+    assert witness.of(ENERGY)[-1] == f"{session.energy_wh / 1000}"
+    # The next one does not wait either.
+    await wallbox.plug(1, "family", soc=0.2)
+    await passing_time.passes(1)
+    assert await wallbox.tap(CARD_OF_ANNA) == "started"
+    await passing_time.passes(2)
+    assert witness.of(ENERGY)[-1] == "0.0"
     witness.stop()
 
 
