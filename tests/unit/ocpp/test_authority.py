@@ -204,7 +204,9 @@ def test_who_does_not_have_the_key_gets_no_certificate() -> None:
 
 
 @pytest.mark.parametrize(
-    "csr", ["", "hello", AUTHORITY.chain_pem, "x" * (MAX_CSR_LENGTH + 1), "-----BEGIN \udcff"]
+    "csr",
+    ["", "hello", AUTHORITY.chain_pem, "x" * (MAX_CSR_LENGTH + 1), "-----BEGIN \udcff"],
+    ids=["nothing", "text", "certificate", "too long", "no text"],
 )
 def test_what_is_no_request_is_refused(csr: str) -> None:
     with pytest.raises(CertificateError) as caught:

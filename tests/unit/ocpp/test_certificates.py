@@ -97,6 +97,7 @@ def test_a_key_never_prints_itself() -> None:
         (SERVER.chain_pem, SERVER.key_pem, NOW + timedelta(days=398), Problem.EXPIRED),
         (SERVER.chain_pem, SERVER.key_pem, NOW - timedelta(days=2), Problem.NOT_YET_VALID),
     ],
+    ids=[f"wrong {number}" for number in range(9)],
 )
 def test_what_is_wrong_with_a_certificate_has_a_name(
     chain_pem: str, key: str, now: datetime, problem: Problem
@@ -158,6 +159,7 @@ def test_authorities_are_taken_in_any_number() -> None:
         ),
         ("hello", Problem.NOT_PEM),
     ],
+    ids=["server", "station", "self-signed", "expired", "text"],
 )
 def test_what_is_no_authority_is_not_trusted(pem: str, problem: Problem) -> None:
     with pytest.raises(CertificateError) as caught:
