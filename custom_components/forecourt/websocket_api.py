@@ -19,21 +19,15 @@ def async_setup_websocket_api(hass: HomeAssistant) -> None:
     async_register_command(hass, _frames)
 
 
-@websocket_command(
-    {vol.Required("type"): f"{DOMAIN}/frames", vol.Required("station_id"): str}
-)
+@websocket_command({vol.Required("type"): f"{DOMAIN}/frames", vol.Required("station_id"): str})
 @require_admin
 @callback
-def _frames(
-    hass: HomeAssistant, connection: ActiveConnection, message: dict[str, Any]
-) -> None:
+def _frames(hass: HomeAssistant, connection: ActiveConnection, message: dict[str, Any]) -> None:
     """Answer with the latest frames from and to a station, masked, oldest first."""
     entries: list[ForecourtConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
     stations = entries[0].runtime_data.central.stations if entries else {}
     station = stations.get(message["station_id"])
     if station is None:
-        connection.send_error(
-            message["id"], ERR_NOT_FOUND, "There is no such station"
-        )
+        connection.send_error(message["id"], ERR_NOT_FOUND, "There is no such station")
         return
     connection.send_result(message["id"], {"frames": station.frames.entries()})

@@ -209,6 +209,7 @@ def test_a_month_before_its_end_a_new_one_is_due() -> None:
     assert facts.is_due(facts.not_after + timedelta(days=29))
 
 
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
 @given(st.data())
 @settings(max_examples=300, deadline=None)
 def test_a_damaged_certificate_is_no_more_than_an_error(data: st.DataObject) -> None:

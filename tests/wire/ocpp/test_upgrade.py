@@ -260,7 +260,11 @@ async def test_refusals_are_told_and_lock_nobody_out(place: Place) -> None:
         assert await place.refused(PASSWORD) == (Trouble.REFUSED, Step.PASSWORD, "NotSupported")
         assert place.keys == StationKeys()
         peer.answers["GetInstalledCertificateIds"] = "InternalError"
-        assert await place.refused(CERTIFICATE) == (Trouble.REFUSED, Step.ROOT, "InternalError (no)")
+        assert await place.refused(CERTIFICATE) == (
+            Trouble.REFUSED,
+            Step.ROOT,
+            "InternalError (no)",
+        )
         peer.refuse("InstallCertificate", "Failed")
         peer.answers["GetInstalledCertificateIds"] = "NotImplemented"
         assert await place.refused(CERTIFICATE) == (Trouble.REFUSED, Step.ROOT, "Failed")
