@@ -195,9 +195,17 @@ class StationCoordinator(DataUpdateCoordinator[StationView]):
 def _goes_on(before: EvseState, after: EvseState) -> bool:
     """Whether nothing changed but what a meter counts, and what follows from that."""
     same = replace(
-        after, reading=before.reading, register_wh=before.register_wh, session=before.session
+        after,
+        reading=before.reading,
+        register_wh=before.register_wh,
+        session=before.session,
+        setpoint=before.setpoint,
     )
-    return same == before and _charge(after.session) == _charge(before.session)
+    return (
+        same == before
+        and _charge(after.session) == _charge(before.session)
+        and _order(after.setpoint) == _order(before.setpoint)
+    )
 
 
 def _charge(session: Session | None) -> tuple[object, ...] | None:
@@ -205,6 +213,11 @@ def _charge(session: Session | None) -> tuple[object, ...] | None:
     if session is None:
         return None
     return session.id, session.user_id, session.transaction_id, session.ended_at
+
+
+def _order(setpoint: Setpoint | None) -> tuple[object, ...] | None:
+    """Return what a setpoint says, whenever it was renewed."""
+    return None if setpoint is None else (setpoint.current_a, setpoint.reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,8 +270,8 @@ class UsageCoordinator(DataUpdateCoordinator[Usage]):
     @callback
     def session_changed(self, evse: EvseId) -> None:
         """Show at once who charges, and sum up soon unless nobody looks."""
-        self._note(evse, self._site.books.session(evse))
-        self._show(self.data)
+        if self._note(evse, self._site.books.session(evse)):
+            self._show(self.data)
         if self._listeners:
             self._debounced_refresh.async_schedule_call()
 
@@ -282,11 +295,16 @@ class UsageCoordinator(DataUpdateCoordinator[Usage]):
             ) from error
         return Usage(since=since, totals=totals, charging=self.data.charging)
 
-    def _note(self, evse: EvseId, session: Session | None) -> None:
-        if session is not None and session.charging and session.user_id is not None:
-            self._charging[evse] = session.user_id
+    def _note(self, evse: EvseId, session: Session | None) -> bool:
+        """Take note of who charges; return whether that is news."""
+        user_id = session.user_id if session is not None and session.charging else None
+        if user_id == self._charging.get(evse):
+            return False
+        if user_id is None:
+            del self._charging[evse]
         else:
-            self._charging.pop(evse, None)
+            self._charging[evse] = user_id
+        return True
 
     def _show(self, usage: Usage) -> None:
         charging = frozenset(self._charging.values())
