@@ -97,12 +97,15 @@ class Books:
         await self._take_up(known, is_news=not start.replayed)
         return known
 
-    async def refused(self, transaction: Transaction, token: Token | None) -> bool:
-        """Return whether a transaction was booked as one that its token did not allow."""
+    async def let_in(self, transaction: Transaction, token: Token | None) -> bool | None:
+        """Return whether a token was allowed the charge that was booked for it.
+
+        `None` for a token that it was not booked for.
+        """
         if token is None or self._ledger.token_key(token) != transaction.token_key:
-            return False
+            return None
         charge = await self._find(transaction.id)
-        return charge is not None and SessionFlag.UNAUTHORIZED in charge.session.flags
+        return charge is None or SessionFlag.UNAUTHORIZED not in charge.session.flags
 
     async def transaction_id(self, station_id: str, reference: str) -> int | None:
         """Return the id of a transaction, running or ended, by its station's own name for it."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ..core.access.authorize import guard, judge, keep_free, limit_sessions
+from ..core.access.authorize import guard, judge, keep_free, limit_sessions, refuse_again
 from ..core.access.enrolment import WINDOW, Enrolment, open_window
 from ..core.model.events import Tap
 from ..core.model.ids import EvseId
@@ -134,8 +134,7 @@ class Desk:
     def judge_start(self, start: TransactionStart) -> Authorization:
         """Judge whoever starts a charge at an outlet; without a token anyone must be allowed.
 
-        A start that was told late is judged by its own time. The outlet itself never counts
-        as elsewhere, so a start that is told again has the same answer.
+        A start that was told late is judged by its own time.
         """
         if start.token is None:
             anyone = self._settings().access is Access.ANYONE
@@ -151,6 +150,17 @@ class Desk:
                 elsewhere=self._charging_with(start.token, but=start.evse, by=by),
             )
         return keep_free(authorization, self._reservations.holding(start.evse, start.at))
+
+    def judge_again(self, start: TransactionStart, *, let_in: bool | None) -> Authorization:
+        """Judge a start that is told again, as it was judged when it was booked.
+
+        Nobody is turned away, nor let in, by what else began or ended since; but a card that
+        was blocked is refused. `let_in` is `None` for a token that it was not booked for.
+        """
+        if let_in and start.token is not None:
+            return self.judge(start.token, start.at)
+        authorization = self.judge_start(start)
+        return authorization if let_in is None else refuse_again(authorization)
 
     def is_held(self, evse: EvseId) -> bool:
         """Return whether an outlet is held for somebody, who has to identify to charge."""

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import logging
 from weakref import WeakValueDictionary
 
-from ..core.access.authorize import TokenRecord, refuse_again
+from ..core.access.authorize import TokenRecord
 from ..core.control.limits import VALIDITY, Limits
 from ..core.model.events import StationEvent
 from ..core.model.evse import EvseState, EvseStatus
@@ -255,12 +255,12 @@ class Site:
         starting = self._starting.setdefault(start.token, asyncio.Lock())
         async with self._locks[evse.station_id], starting:
             transaction = await self.books.find(start)
-            authorization = self.desk.judge_start(start)
             if transaction is None:
+                authorization = self.desk.judge_start(start)
                 transaction = await self._begin(start, authorization)
-            elif await self.books.refused(transaction, start.token):
-                # Whatever has changed since, it is not this charge that was let in.
-                authorization = refuse_again(authorization)
+            else:
+                let_in = await self.books.let_in(transaction, start.token)
+                authorization = self.desk.judge_again(start, let_in=let_in)
             self.reservations.started(start, authorization)
         self.controller.wake()
         return TransactionAnswer(transaction_id=transaction.id, authorization=authorization)

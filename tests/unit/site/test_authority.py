@@ -249,6 +249,25 @@ async def test_a_start_that_was_refused_is_refused_again(world: World) -> None:
     assert unknown.authorization.reason is AuthorizationReason.UNKNOWN_TOKEN
 
 
+async def test_a_start_that_was_let_in_is_let_in_again(world: World) -> None:
+    """Its answer was lost, and an older charge of the same card was told only then."""
+    world.add()
+    world.add("yard")
+    at = world.now
+    first = await world.start(ANNAS)
+    world.wait(seconds=30)
+    await world.start(ANNAS, evse=YARD, at=at - timedelta(minutes=1), replayed=True)
+    for _ in range(2):
+        assert await world.start(ANNAS, at=at) == first
+        await world.restart()
+    # A card that was blocked meanwhile is another matter.
+    blocked = [replace(one, blocked=one.token == ANNAS) for one in TOKENS]
+    world.site.set_members(USERS, blocked)
+    again = await world.start(ANNAS, at=at)
+    assert again.transaction_id == first.transaction_id
+    assert again.authorization.status is AuthorizationStatus.BLOCKED
+
+
 async def test_another_token_in_a_charge_that_was_refused_is_judged_by_itself(world: World) -> None:
     world.add()
     await world.start(UNKNOWN, reference="T1")
