@@ -146,7 +146,15 @@ class Controller:
             self.ignored.send(state.evse)
 
     def _outlets(self) -> list[Outlet]:
-        return [self._outlet(state) for state in self._board.all()]
+        return [self._outlet(state) for state in self._board.all() if self._is_there(state)]
+
+    def _is_there(self, state: EvseState) -> bool:
+        """Whether there is such an outlet: one too many by its station's word has to show it."""
+        station = self._stations.get(state.evse.station_id)
+        told = None if station is None else station.info.told_evses
+        if told is None or state.evse.number <= told:
+            return True
+        return any(one is not None for one in (state.status, state.session, state.reading))
 
     def _outlet(self, state: EvseState) -> Outlet:
         limits = self._board.limits(state.evse)

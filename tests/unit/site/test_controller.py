@@ -123,6 +123,26 @@ async def test_an_order_for_a_charge_that_ended_before_its_turn_is_none(world: W
     assert world.state(second).setpoint is None
 
 
+async def test_an_outlet_that_its_station_does_not_have_takes_nothing_from_others(
+    world: World,
+) -> None:
+    world.site.settings = settings(main_fuse_a=25)
+    world.add("yard")
+    box = world.add(evses=4)
+    await world.free()
+    await world.start(ANNAS, evse=OTHER)
+    await world.turn()
+    assert current_a(world, OTHER) == 7, "three outlets may charge, for all that is known"
+    box.info = replace(box.info, told_evses=1)
+    await world.turn()
+    assert current_a(world, OTHER) == 25
+    # Whatever it says, what it shows counts.
+    await world.plug(EvseId("garage", 3))
+    world.wait(seconds=60)
+    await world.turn()
+    assert current_a(world, OTHER) == 19
+
+
 @pytest.mark.parametrize("failure", [None, Failure.TIMEOUT])
 async def test_an_order_for_an_outlet_that_was_removed_meanwhile(
     world: World, failure: Failure | None

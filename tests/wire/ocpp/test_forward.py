@@ -82,6 +82,7 @@ async def test_what_happens_while_it_is_away_is_told_later(
     async with Backend() as gone:
         pass
     station.forward_to(gone.target(), QUICK_PACE)
+    station.expect_evses(2)
     await status(peer, "Preparing")
     ours = (await peer.start())["transactionId"]
     await status(peer, "Charging")

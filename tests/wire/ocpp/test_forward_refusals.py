@@ -91,6 +91,7 @@ async def test_what_is_remembered_is_told_on_request(
     central: CentralSystem, station: OcppStation
 ) -> None:
     async with Backend() as backend, Peer(central, "CP1") as peer:
+        peer.settings["NumberOfConnectors"] = "2"
         await peer.ready()
         for connector in (1, 2):
             told = {"connectorId": connector, "errorCode": "NoError", "status": "Available"}

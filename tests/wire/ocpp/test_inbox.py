@@ -1,6 +1,7 @@
 """What a station of OCPP 1.6 tells, as it arrives at the site, and the site's answers."""
 
 from datetime import UTC, datetime, timedelta
+import json
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ from custom_components.forecourt.core.model.ids import EvseId
 from custom_components.forecourt.core.model.token import Token
 from custom_components.forecourt.stations.base import TransactionEnd, TransactionStart
 from custom_components.forecourt.stations.ocpp import CentralSystem, OcppStation
+from custom_components.forecourt.stations.ocpp.station import MAX_GUESSED_EVSES
 from custom_components.forecourt.stations.ocpp.v16.inbox import STARTS_KEPT
 
+from .conftest import MakeCentral
 from .peer import ACCEPTED, INVALID, Payload, Peer, Site, Watch, stamp
 
 EVSE = EvseId("CP1", 1)
@@ -114,21 +117,95 @@ async def test_connector_0_is_the_station(peer: Peer, site: Site, station: OcppS
     assert not site.statuses
 
 
-async def test_a_higher_connector_is_one_more_outlet(
-    peer: Peer, site: Site, station: OcppStation
+def available(connector: int) -> Payload:
+    return {"connectorId": connector, "errorCode": "NoError", "status": "Available"}
+
+
+REFUSED = ["PropertyConstraintViolation", "connectorId", {}]
+
+
+@pytest.mark.parametrize("connector", [-1, 2, 3, 64, 65, 10**15])
+async def test_a_connector_that_the_station_does_not_have_is_refused(
+    peer: Peer, site: Site, station: OcppStation, connector: int
 ) -> None:
-    status = {"connectorId": 3, "errorCode": "NoError", "status": "Available"}
-    await peer.call("StatusNotification", status)
-    assert station.info.evses == 3
-    assert site.changes[-1][1].evses == 3
-    assert site.statuses[0][0] == EvseId("CP1", 3)
+    assert station.info.told_evses == 1
+    payload = {"connectorId": connector, "idTag": "A", "meterStart": 1, "timestamp": stamp()}
+    for frame in (
+        await peer.call("StatusNotification", available(connector)),
+        await peer.call("MeterValues", meter_values(connectorId=connector)),
+        await peer.call("StartTransaction", payload),
+    ):
+        assert frame[2:] == REFUSED
+    assert station.info.evses == site.changes[-1][1].evses == 1
+    assert not site.statuses
+    assert not site.starts
 
 
-@pytest.mark.parametrize("connector", [-1, 65, 10**15])
-async def test_a_connector_that_cannot_be_is_refused(peer: Peer, connector: int) -> None:
-    status = {"connectorId": connector, "errorCode": "NoError", "status": "Available"}
-    frame = await peer.call("StatusNotification", status)
-    assert frame[2:] == ["PropertyConstraintViolation", "connectorId", {}]
+async def test_of_a_station_that_tells_no_number_outlets_are_met_one_by_one(
+    central: CentralSystem, site: Site, station: OcppStation
+) -> None:
+    async with Peer(central, "CP1") as peer:
+        del peer.settings["NumberOfConnectors"]
+        await peer.ready()
+        for far in (3, 64):
+            assert (await peer.call("StatusNotification", available(far)))[2:] == REFUSED
+        for connector in range(1, MAX_GUESSED_EVSES + 1):
+            assert (await peer.call("StatusNotification", available(connector)))[0] == 3
+            assert station.info.evses == connector
+        assert site.statuses[-1][0] == EvseId("CP1", MAX_GUESSED_EVSES)
+        frame = await peer.call("StatusNotification", available(MAX_GUESSED_EVSES + 1))
+        assert frame[2:] == REFUSED
+        assert station.info.evses == MAX_GUESSED_EVSES
+        assert station.info.told_evses is None
+
+
+async def test_an_outlet_that_is_met_before_the_station_tells_how_many_it_has(
+    central: CentralSystem, station: OcppStation
+) -> None:
+    async with Peer(central, "CP1") as peer:
+        configuration, peer.answers["GetConfiguration"] = peer.answers["GetConfiguration"], None
+        peer.settings["NumberOfConnectors"] = "4"
+        await peer.boot()
+        await peer.until(lambda: peer.calls("GetConfiguration"))
+        assert (await peer.call("StatusNotification", available(2)))[0] == 3
+        assert (await peer.call("StatusNotification", available(4)))[2:] == REFUSED
+        asked = next(json.loads(one) for one in peer.frames if '"GetConfiguration"' in one)
+        peer.answers["GetConfiguration"] = configuration
+        await peer.send([3, asked[1], configuration(asked[3])])
+        await peer.set_up()
+        assert (station.info.evses, station.info.told_evses) == (4, 4)
+        assert (await peer.call("StatusNotification", available(4)))[0] == 3
+        assert (await peer.call("StatusNotification", available(5)))[2:] == REFUSED
+
+
+async def test_the_owner_may_know_of_more_outlets_than_the_station_tells(
+    central: CentralSystem, site: Site
+) -> None:
+    station = central.add_station("CP2", evses=3)
+    async with Peer(central, "CP2") as peer:
+        await peer.ready()
+        assert (station.info.evses, station.info.told_evses) == (3, 1)
+        assert (await peer.call("StatusNotification", available(3)))[0] == 3
+        assert (await peer.call("StatusNotification", available(4)))[2:] == REFUSED
+
+
+async def test_how_many_outlets_a_station_has_is_known_after_a_restart(
+    make_central: MakeCentral,
+) -> None:
+    told: dict[str, Any] = {}
+    before = await make_central(on_learned=told.__setitem__)
+    before.add_station("CP1")
+    async with Peer(before, "CP1") as peer:
+        peer.settings["NumberOfConnectors"] = "3"
+        await peer.ready()
+    central = await make_central()
+    station = central.add_station("CP1", learned=told["CP1"])
+    assert (station.info.evses, station.info.told_evses) == (3, 3)
+    async with Peer(central, "CP1") as peer:
+        peer.settings["NumberOfConnectors"] = "3"
+        # The first thing that it says: it lost the connection, and not its memory.
+        assert (await peer.call("StatusNotification", available(3)))[0] == 3
+        assert (await peer.call("StatusNotification", available(4)))[2:] == REFUSED
 
 
 # Tokens

@@ -25,7 +25,9 @@ def info(vendor: str, model: str = "M", firmware: str | None = None) -> StationI
 
 
 def test_it_is_the_same_after_a_restart() -> None:
-    learned = Learned(unit=RateUnit.WATT, relative=True, composite=False, fallback_written=6)
+    learned = Learned(
+        unit=RateUnit.WATT, relative=True, composite=False, evses=2, fallback_written=6
+    )
     learned.meet("1.0")
     learned.lacks |= {CanReserve, CanRefresh}
     learned.tries["Key", "value"] = 2
@@ -42,7 +44,9 @@ def test_nothing_stored_is_nothing_learned() -> None:
 
 
 def test_with_another_firmware_all_begins_anew_but_the_wear() -> None:
-    learned = Learned(unit=RateUnit.WATT, fallback_written=6, list_version=3, list_digest="x")
+    learned = Learned(
+        unit=RateUnit.WATT, evses=2, fallback_written=6, list_version=3, list_digest="x"
+    )
     assert not learned.meet("1.0")
     learned.tries["Key", "value"] = 2
     learned.fallback_writes.append(START)
@@ -52,7 +56,7 @@ def test_with_another_firmware_all_begins_anew_but_the_wear() -> None:
     assert learned.meet("1.1")
     assert (
         learned.as_dict()
-        == Learned(firmware="1.1", fallback_writes=learned.fallback_writes).as_dict()
+        == Learned(firmware="1.1", evses=2, fallback_writes=learned.fallback_writes).as_dict()
     )
     assert list(learned.fallback_writes) == [START]
 

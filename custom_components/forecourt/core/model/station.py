@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StationInfo:
-    """A station as it introduced itself; `None` for what it did not tell."""
+    """A station as it introduced itself; `None` for what it did not tell.
+
+    `evses` is how many outlets are known, `told_evses` how many it says it has.
+    """
 
     id: str
     protocol: str
@@ -15,3 +18,4 @@ class StationInfo:
     firmware: str | None = None
     address: str | None = None
     evses: int = 1
+    told_evses: int | None = None

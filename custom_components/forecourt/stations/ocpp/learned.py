@@ -31,6 +31,7 @@ class Learned:
     it takes limits, `composite` whether it tells the limit that is in force, `lacks`
     holds the capabilities that it turned out not to have, `tries` how often it was told
     a setting, `settled_measurands` what it takes of the wanted ones.
+    `evses` is how many outlets it says it has, of whatever firmware.
     `fallback_written` is the current it falls back to by itself, `fallback_writes` when
     that was written lately, `restarted` whether the station restarted since. `list_version`
     and `list_digest` say which list of tokens it was given, as a version and a keyed hash.
@@ -38,6 +39,7 @@ class Learned:
     """
 
     firmware: str | None = None
+    evses: int | None = None
     unit: RateUnit | None = None
     relative: bool = False
     composite: bool | None = None
@@ -101,6 +103,7 @@ class Learned:
         """Return it as plain data, for a store and for diagnostics; holds no secret."""
         return {
             "firmware": self.firmware,
+            "evses": self.evses,
             "unit": None if self.unit is None else self.unit.value,
             "relative": self.relative,
             "composite": self.composite,
@@ -119,6 +122,7 @@ class Learned:
         """Restore what `as_dict` returned; what is missing is not known."""
         learned = cls(
             firmware=data.get("firmware"),
+            evses=data.get("evses"),
             unit=RateUnit(unit) if (unit := data.get("unit")) else None,
             relative=data.get("relative", False),
             composite=data.get("composite"),

@@ -44,6 +44,9 @@ from .schema import Payload
 
 MAX_EVSES = 64
 
+# More than these are nobody's guess: a station has to say so, or its owner.
+MAX_GUESSED_EVSES = 8
+
 CAPABILITIES: frozenset[type] = frozenset(
     {
         CanForgetTokens,
@@ -146,6 +149,8 @@ class OcppStation:
         self.list_limits = ListLimits()
         self.sign_certificate: Callable[[str], Awaitable[bool]] | None = None
         self._info = info
+        if (evses := self.learned.evses) is not None:
+            self._info = replace(info, evses=max(evses, info.evses), told_evses=evses)
         self._events = events
         self.logger = logger
         self._line: Line | None = None
@@ -368,14 +373,27 @@ class OcppStation:
         self.quirks = quirks_of(info)
         for quirk in self.quirks:
             self.learned.unit = quirk.unit or self.learned.unit
-        if info != self._info:
-            self._info = info
-            self._changed()
+        self._know(info)
 
     def expect_evses(self, evses: int) -> None:
         """Take note that the station has this many outlets, or more."""
-        if evses > self._info.evses:
-            self.introduce(replace(self._info, evses=evses))
+        self._know(replace(self._info, evses=max(evses, self._info.evses)))
+
+    def learn_evses(self, evses: int) -> None:
+        """Take note of how many outlets the station says it has."""
+        self.learned.evses = evses
+        self._know(replace(self._info, evses=max(evses, self._info.evses), told_evses=evses))
+
+    def meet_evse(self, number: int) -> bool:
+        """Return whether there is the outlet that a message names.
+
+        It may be one more than was known, where the station never said how many it has:
+        each counts for the fuse, so a wrong number must not make many.
+        """
+        next_one = self._info.evses + 1
+        if self._info.told_evses is None and number == next_one <= MAX_GUESSED_EVSES:
+            self.expect_evses(number)
+        return 0 < number <= self._info.evses
 
     def remember(self, evse: int, readings: Sequence[Reading]) -> None:
         """Take note of the newest register and current of an EVSE; oldest reading first."""
@@ -397,6 +415,11 @@ class OcppStation:
         """Take note of what the station says about itself as a whole."""
         if fault != self.fault:
             self.fault = fault
+            self._changed()
+
+    def _know(self, info: StationInfo) -> None:
+        if info != self._info:
+            self._info = info
             self._changed()
 
     def _changed(self) -> None:

@@ -595,6 +595,17 @@ async def test_it_is_asked_for_the_state_of_each_outlet_and_plug(
     ]
 
 
+@pytest.mark.parametrize("lost", [None, 1])
+async def test_how_many_outlets_it_has_is_told_by_the_whole_report(
+    central: CentralSystem, station: OcppStation, lost: int | None
+) -> None:
+    await connect(central, lost=lost)
+    assert station.info.evses == 1
+    assert station.info.told_evses == (1 if lost is None else None)
+    # Where it told only a part, it may have one more.
+    assert station.meet_evse(2) is (lost is not None)
+
+
 async def test_a_station_that_never_booted_is_asked_who_it_is(
     central: CentralSystem, station: OcppStation
 ) -> None:

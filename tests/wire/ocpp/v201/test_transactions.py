@@ -577,11 +577,24 @@ async def test_the_phases_of_the_car_are_learned_and_forgotten(
 async def test_a_higher_number_is_one_more_outlet(
     peer: Peer201, site: Books, station: OcppStation
 ) -> None:
-    await peer.event("Started", evse={"id": 3}, idToken=CARD, meterValue=meter(1000))
-    assert station.info.evses == 3
-    assert site.starts[0].evse == EvseId("CP1", 3)
-    await peer.event("Updated", evse={"id": 2}, meterValue=meter(1001))
-    assert site.reports[-1][0] == EvseId("CP1", 3), "a transaction never moves"
+    await peer.event("Started", evse={"id": 2}, idToken=CARD, meterValue=meter(1000))
+    assert station.info.evses == 2
+    assert site.starts[0].evse == EvseId("CP1", 2)
+    await peer.event("Updated", evse={"id": 1}, meterValue=meter(1001))
+    assert site.reports[-1][0] == EvseId("CP1", 2), "a transaction never moves"
+
+
+async def test_a_number_that_is_far_off_is_refused_until_it_is_explained(
+    peer: Peer201, site: Books, station: OcppStation
+) -> None:
+    started = peer.payload("Started", evse={"id": 4}, idToken=CARD, meterValue=meter(1000))
+    frame = await peer.call("TransactionEvent", started)
+    assert frame[2:4] == ["PropertyConstraintViolation", "evse/id"]
+    assert station.info.evses == 1
+    assert not site.starts
+    station.learn_evses(4)
+    await peer.told("TransactionEvent", **started)
+    assert site.starts[0].evse == EvseId("CP1", 4)
 
 
 async def test_an_outlet_that_is_told_while_it_waits(peer: Peer201, site: Books) -> None:

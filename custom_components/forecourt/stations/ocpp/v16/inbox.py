@@ -13,7 +13,7 @@ from ..clock import Judged
 from ..measured import charging_phases, is_live, time_text
 from ..rpc import AnswerError
 from ..schema import ErrorCode, Payload
-from ..station import MAX_EVSES, KnownStart, Moment
+from ..station import KnownStart, Moment
 from ..version import Accepted
 from .lenient import UNREADABLE
 from .messages import STATUS, error_text, id_tag_info, readings_of
@@ -206,12 +206,11 @@ class Inbox:
         return Moment(now) if stamp is None else self._clock.judge(stamp, now=now).when
 
     def _evse(self, connector: int) -> EvseId:
-        """Return the EVSE of a connector, which may be one more than was known."""
+        """Return the EVSE of a connector. Raises `AnswerError` where there is none."""
         if connector == 0 and self._station.info.evses == 1:
             connector = 1
-        if not 0 < connector <= MAX_EVSES:
+        if not self._station.meet_evse(connector):
             raise AnswerError(ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, "connectorId")
-        self._station.expect_evses(connector)
         return EvseId(self._station.info.id, connector)
 
 

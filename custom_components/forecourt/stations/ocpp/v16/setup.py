@@ -78,7 +78,8 @@ class Setup:
 
     def _learn(self, settings: Mapping[str, Setting]) -> None:
         station = self._station
-        station.expect_evses(evses_of(settings) or 1)
+        if (evses := evses_of(settings)) is not None:
+            station.learn_evses(evses)
         if PROFILES in settings:
             profiles = items_of(settings[PROFILES])
             station.lacks.update(

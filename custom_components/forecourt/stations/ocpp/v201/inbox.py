@@ -6,7 +6,6 @@ from ....core.model.ids import EvseId
 from ..measured import charging_phases, is_live, time_text
 from ..rpc import AnswerError
 from ..schema import ErrorCode, Payload
-from ..station import MAX_EVSES
 from ..version import Accepted
 from .device_model import MAX_CONNECTORS
 from .messages import id_token_info, readings_of, token_of
@@ -104,12 +103,11 @@ class Inbox:
         return {"status": "Failed"}
 
     def _number(self, number: int) -> int:
-        """Return the number of an EVSE, which may be one more than was known."""
+        """Return the number of an EVSE. Raises `AnswerError` where there is none."""
         if number == 0 and self._station.info.evses == 1:
             number = 1
-        if not 0 < number <= MAX_EVSES:
+        if not self._station.meet_evse(number):
             raise AnswerError(ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, "evseId")
-        self._station.expect_evses(number)
         return number
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from ....core.model.events import StationEvent, StationEventKind
 from ..schema import Payload
-from ..station import MAX_EVSES, Moment
+from ..station import Moment
 from ..version import Accepted
 from .device_model import MAX_CONNECTORS
 from .messages import RESERVATION, component_text, event_text
@@ -100,10 +100,9 @@ class Notices:
         connector = evse.get("connectorId", 1)
         if word not in _STATES or not 0 <= connector <= MAX_CONNECTORS:
             return False
-        if not 0 < evse.get("id", 0) <= MAX_EVSES:
+        if not self._station.meet_evse(evse.get("id", 0)):
             return False
         when = self._moment(event["timestamp"])
-        self._station.expect_evses(evse["id"])
         await self._transactions.plug(evse["id"], connector, word, when)
         return True
 

@@ -130,7 +130,10 @@ class Setup:
 
     def _learn_outlets(self) -> None:
         station = self._station
-        station.expect_evses(self.device_model.evses or 1)
+        if (evses := self.device_model.evses) is not None:
+            # A part of its device model may leave outlets out.
+            learn = station.learn_evses if self.device_model.is_complete else station.expect_evses
+            learn(evses)
         units = {item.upper() for item in self._items(RATE_UNIT)}
         if len(units) == 1 and units <= set(RateUnit):
             station.learned.unit = RateUnit(units.pop())

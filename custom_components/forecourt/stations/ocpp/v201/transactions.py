@@ -11,8 +11,9 @@ from ....core.model.token import Authorization
 from ...base import TransactionEnd, TransactionStart
 from ..clock import Judged
 from ..measured import charging_phases
-from ..schema import Payload
-from ..station import MAX_EVSES, Moment
+from ..rpc import AnswerError
+from ..schema import ErrorCode, Payload
+from ..station import Moment
 from ..version import Accepted
 from .messages import id_token_info, judge_event, readings_of, stop_reason, token_of
 from .told import Memory, Told, event_key
@@ -123,18 +124,23 @@ class Transactions:
     # Where
 
     async def _find_evse(self, told: Told, payload: Payload, when: Moment) -> None:
-        """Learn the EVSE of a transaction, which only some events name."""
+        """Learn the EVSE of a transaction, which only some events name.
+
+        Raises `AnswerError` for one that there is not: the station tells it again, and may
+        have told by then how many it has. An end is kept wherever it was.
+        """
         if told.evse is not None and told.id is not None:
             return
         number = payload.get("evse", {}).get("id", 0)
-        if not 0 < number <= MAX_EVSES:
+        if not self._station.meet_evse(number):
+            if number and payload["eventType"] != "Ended":
+                raise AnswerError(ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, "evse/id")
             number = 1 if self._station.info.evses == 1 else told.evse
         if number is None and told.id is not None:
             number = await self._evse_that_runs(told.id)
         if number is None and not when.replayed:
             number = self._evse_that_is_left()
         if number is not None:
-            self._station.expect_evses(number)
             told.evse = number
 
     async def _evse_that_runs(self, transaction_id: int) -> int | None:
