@@ -61,6 +61,23 @@ async def test_a_station_is_served(
     assert not station.online
 
 
+async def test_who_speaks_no_version_of_ours_is_shown_out(
+    hass: HomeAssistant,
+    client: TestClient[Any, Any],
+    central: CentralSystem,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    unset = async_serve(hass, central)
+    caplog.clear()
+    async with client.ws_connect(url("CP1"), protocols=("ocpp1.5",)) as ws:
+        assert ws.protocol is None
+        await ws.receive()
+        assert ws.close_code == 1002
+    assert [knock.cause for knock in central.knocks] == [Cause.SUBPROTOCOL]
+    assert "ocpp1.5" not in caplog.text
+    unset()
+
+
 async def test_without_a_site_there_is_nothing(
     hass: HomeAssistant, client: TestClient[Any, Any], central: CentralSystem
 ) -> None:
