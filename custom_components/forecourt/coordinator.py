@@ -4,7 +4,6 @@ Neither asks anybody for anything by the clock. Stations push, and the books say
 when something was written to them.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -35,9 +34,6 @@ _LOGGER = logging.getLogger(__name__)
 
 RECENT_SESSIONS = 50
 """How far back in a station's books the last session of each of its EVSEs is looked for."""
-
-METER_EVERY_S = 0.25
-"""How often at most entities look at what a meter counts; some stations tell it all the time."""
 
 USAGE_EVERY_S = 60
 """How often at most the sums of users are made while somebody charges."""
@@ -91,8 +87,6 @@ class StationCoordinator(DataUpdateCoordinator[StationView]):
         self._subentry = subentry
         self._site = site
         self._pace = pace
-        self._shown_at = float("-inf")
-        self._timer: asyncio.TimerHandle | None = None
         self._last: dict[int, Session] = {}
         station = site.stations[self.station_id]
         self.device = register_station(hass, entry, subentry, station.info)
@@ -106,9 +100,6 @@ class StationCoordinator(DataUpdateCoordinator[StationView]):
         """Show nothing any more."""
         await super().async_shutdown()
         self._pace.forget(self._show)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     @property
     def subentry_id(self) -> str:
@@ -137,18 +128,17 @@ class StationCoordinator(DataUpdateCoordinator[StationView]):
     def evse_changed(self, evse: EvseId) -> bool:
         """Pass on what is known of an EVSE; return whether it is a new one.
 
-        What is news is shown at once, and what merely goes on once in a while.
+        What is news is shown at once, and what a meter counts soon.
         """
         known = self.data.evses.get(evse.number)
         if known is None:
             self.evse_devices[evse.number] = register_evse(self.hass, self.device, evse)
             self._show()
             return True
-        if not _goes_on(known.state, self._site.board[evse]):
+        if _goes_on(known.state, self._site.board[evse]):
+            self._pace.show_later(self._show)
+        else:
             self._pace.show(self._show)
-        elif self._timer is None:
-            wait = max(0.0, self._shown_at + METER_EVERY_S - self.hass.loop.time())
-            self._timer = self.hass.loop.call_later(wait, self._pace.show, self._show)
         return False
 
     async def load_last_sessions(self) -> None:
@@ -171,11 +161,6 @@ class StationCoordinator(DataUpdateCoordinator[StationView]):
     @callback
     def _show(self) -> None:
         """Show how things are now."""
-        self._pace.forget(self._show)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._shown_at = self.hass.loop.time()
         station = self._site.stations.get(self.station_id)
         if station is None:
             # It was removed meanwhile.

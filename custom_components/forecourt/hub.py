@@ -104,7 +104,7 @@ class Hub:
         )
         self.coordinators: dict[str, StationCoordinator] = {}
         self.usage = UsageCoordinator(hass, entry, self.site)
-        self._pace = Pace(hass)
+        self.pace = Pace(hass)
         self.private = _is_private(entry)
         self.station_added = Signal[StationCoordinator]()
         self.evse_added = Signal[EvseId]()
@@ -167,6 +167,7 @@ class Hub:
         self.offers.clear()
         for coordinator in self.coordinators.values():
             await coordinator.async_shutdown()
+        self.pace.close()
         await self.usage.async_shutdown()
         self.price.close()
         await self.security.close()
@@ -284,7 +285,7 @@ class Hub:
         if (coordinator := self.coordinators.get(station_id)) is not None:
             coordinator.renamed()
             return
-        coordinator = StationCoordinator(self.hass, self.entry, subentry, self.site, self._pace)
+        coordinator = StationCoordinator(self.hass, self.entry, subentry, self.site, self.pace)
         self.coordinators[station_id] = coordinator
         self.station_added.send(coordinator)
         discovery.take_back(self.hass, station_id)

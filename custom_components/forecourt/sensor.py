@@ -18,7 +18,7 @@ from homeassistant.const import (
     UnitOfEnergy,
     UnitOfPower,
 )
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import StationCoordinator, power_w
@@ -286,7 +286,12 @@ class TotalPowerSensor(SiteEntity, SensorEntity):
     async def async_added_to_hass(self) -> None:
         """Follow the outlets."""
         await super().async_added_to_hass()
-        self.async_on_remove(self.hub.site.board.changed.connect(self.refresh))
+        self.async_on_remove(self.hub.site.board.changed.connect(self._board_changed))
+
+    @callback
+    def _board_changed(self, _: EvseId) -> None:
+        """Look at all outlets once for many that changed."""
+        self.hub.pace.show_later(self.refresh)
 
     @property
     @override

@@ -9,6 +9,8 @@ import pytest
 from custom_components.forecourt import pace
 from custom_components.forecourt.pace import Pace
 
+from .conftest import until
+
 
 async def test_at_once_while_there_is_time(hass: HomeAssistant) -> None:
     shown: list[int] = []
@@ -44,6 +46,27 @@ async def test_then_one_after_the_other(
     for _ in range(3):
         await asyncio.sleep(0)
     assert shown == [0, 1, 2, 4]
+
+
+async def test_what_is_no_news_is_shown_together(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "LATER_S", 0.01)
+    shown: list[int] = []
+    shows = [partial(shown.append, number) for number in range(4)]
+    one = Pace(hass)
+    for show in (*shows, *shows):
+        one.show_later(show)
+    # It became news, and another one is gone.
+    one.show(shows[2])
+    one.forget(shows[1])
+    assert shown == [2]
+    await until(lambda: len(shown) == 3)
+    assert shown == [2, 0, 3]
+    one.show_later(shows[0])
+    one.close()
+    await asyncio.sleep(0.02)
+    assert shown == [2, 0, 3]
 
 
 async def test_one_that_fails_keeps_nobody_from_being_shown(

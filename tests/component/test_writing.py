@@ -49,7 +49,7 @@ async def test_a_chatty_station_writes_once_a_second_and_its_last_word_counts(
     reading = Reading(at=NOON + timedelta(seconds=2), power_w=1000)
 
     await site.report(EVSE, (reading,), None)
-    await passing_time.passes(0.25)
+    await passing_time.passes(0.75)
     assert witness.of(POWER) == witness.of(TOTAL_POWER) == ["1000"]
     for power in range(1001, 1051):
         await site.report(EVSE, (replace(reading, power_w=power),), None)
