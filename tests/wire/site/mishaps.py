@@ -336,8 +336,11 @@ class Day:
 def _may_overtake(first: Message, second: Message) -> bool:
     """Whether the second message may come before the first.
 
-    In OCPP 1.6 what belongs to a transaction cannot come before its start is answered.
+    In OCPP 1.6 what belongs to a transaction cannot come before its start is answered. In 2.x
+    it can, but what is heard of a charge before its start does not tell whose it is.
     """
+    if first.payload.get("eventType") == "Started":
+        return False
     return first.action != "StartTransaction" or (
         second.action == "StartTransaction"
         and first.payload["connectorId"] != second.payload["connectorId"]
