@@ -7,7 +7,7 @@ import socket
 import threading
 from typing import Any
 
-from aiohttp import web
+from aiohttp import WSMsgType, web
 from aiohttp.test_utils import make_mocked_request
 import pytest
 
@@ -38,6 +38,31 @@ async def test_a_station_that_stops_to_pong_goes_offline(
         await peer.vanish()
         await peer.until(lambda: not station.online)
     assert "no answer to ping" in caplog.text
+
+
+async def test_who_talks_is_pinged_once_and_who_falls_silent_again(
+    make_central: MakeCentral,
+) -> None:
+    central = await make_central(Timing(quiet_boot_s=0.05, ping_every_s=0.6, close_s=0.1))
+    central.add_station("CP1")
+    async with Peer(central, "CP1", autoping=False) as peer:
+        await peer.vanish()
+        pings = 0
+
+        async def read() -> None:
+            nonlocal pings
+            while (message := await peer.ws.receive()).type is not WSMsgType.CLOSED:
+                if message.type is WSMsgType.PING:
+                    pings += 1
+                    await peer.ws.pong(message.data)
+
+        reading = asyncio.create_task(read())
+        for number in range(40):
+            await peer.ws.send_str(f'[2,"{number}","Heartbeat",{{}}]')
+            await asyncio.sleep(0.04)
+        assert pings == 1
+        await peer.until(lambda: pings == 2)
+        reading.cancel()
 
 
 async def test_a_station_that_never_pongs_lives_by_what_it_says(

@@ -245,7 +245,11 @@ class Link:
                 if self._answers_pings or silence > self._timing.patience_s:
                     self.abort("no answer to ping")
                     return
-            await asyncio.sleep(self._timing.ping_every_s)
+            pause = self._timing.ping_every_s
+            while pause > 0:
+                await asyncio.sleep(pause)
+                # Whoever said something since lives, and need not be asked.
+                pause = self._heard_at + self._timing.ping_every_s - loop.time()
 
 
 _TOO_BIG = f"message over {MAX_MESSAGE_BYTES // 1024} KiB"
