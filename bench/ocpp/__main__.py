@@ -47,7 +47,9 @@ WARM_UP_S = 3.0
 FLOOD_S, QUICK_FLOOD_S = 10.0, 5.0
 IDLE_S = 15.0
 STEADY_S, QUICK_STEADY_S = 60.0, 20.0
-RUSH_S = 15.0
+RUSH_S = 20.0
+PAUSE_S = 0.05
+"""As many messages a second as 200 stations send in the steady phase."""
 
 type Results = dict[str, Any]
 
@@ -82,20 +84,25 @@ async def measure_one(folder: Path, results: Results, *, quick: bool) -> None:
         await asyncio.sleep(IDLE_S)
         results["cpu_pct_idle"] = round(100 * (cpu_s(pid) - before_s) / (monotonic() - begin), 2)
         results["rss_idle_mb"] = round(memory_mb(pid), 1)
-        await house.block_ms(api)
+        await house.lap(api, "idle", results)
         results |= await flood(house.ocpp_port, seconds, books, pid)
-        results["flood_block_max_ms"] = await house.block_ms(api)
+        await house.lap(api, "flood", results)
+        check(house, books, results)
+        paced = await flood(house.ocpp_port, seconds, books, pid, PAUSE_S)
     check(house, books, results)
+    results["paced_cpu_us_per_message"] = paced["cpu_us_per_message"]
     port = claim_port(OCPP_PORT)
     async with program("baseline", port) as baseline:
         await baseline.reaches("ready")
-        told = await flood(port, seconds, folder / "baseline.json", baseline.pid)
+        told = await flood(port, seconds, books, baseline.pid)
+        paced = await flood(port, seconds, books, baseline.pid, PAUSE_S)
     results |= {f"baseline_{name}": value for name, value in told.items()}
+    results["baseline_paced_cpu_us_per_message"] = paced["cpu_us_per_message"]
 
 
-async def flood(port: int, seconds: float, books: Path, pid: int) -> Results:
-    """Have one station send as fast as it is answered by the process."""
-    async with program("flood", port, WARM_UP_S, seconds, books) as station:
+async def flood(port: int, seconds: float, books: Path, pid: int, pause_s: float = 0.0) -> Results:
+    """Have one station send as fast as it is answered by the process, or after pauses."""
+    async with program("flood", port, WARM_UP_S, seconds, pause_s, books) as station:
         await station.reaches("begin")
         before_s = cpu_s(pid)
         await station.reaches("end")
@@ -115,20 +122,20 @@ async def measure_all(folder: Path, results: Results, *, quick: bool) -> None:
         pid = house.process.pid
         await phase(fleet, "steady")
         begin, before_s = monotonic(), cpu_s(pid)
-        await house.block_ms(api)
-        await phase(fleet, "rush")
+        await house.lap(api, "start", results)
+        await phase(fleet, "storm")
         percent = 100 * (cpu_s(pid) - before_s) / (monotonic() - begin)
         results["cpu_pct_200_stations"] = round(percent, 2)
-        results["steady_block_max_ms"] = await house.block_ms(api)
         rss_mb = memory_mb(pid)
-        await phase(fleet, "storm")
-        results["rush_block_max_ms"] = await house.block_ms(api)
+        await house.lap(api, "steady", results)
+        await phase(fleet, "rush")
+        await house.lap(api, "storm", results)
         await phase(fleet, "stop")
-        results["storm_block_max_ms"] = await house.block_ms(api)
+        await house.lap(api, "rush", results)
         told: Results = await fleet.results()
     check(house, books, results)
     results["event_loop_block_max_ms"] = max(
-        results[f"{name}_block_max_ms"] for name in ("steady", "rush", "storm")
+        results["steady_block_max_ms"], results["storm_block_max_ms"]
     )
     results["durable_start_p99_ms"] = told["rush_starts_p99_ms"]
     if (idle_mb := results.get("rss_idle_mb")) is not None:

@@ -25,9 +25,9 @@ VALUES_EVERY_S = 10.0
 HEARTBEAT_EVERY_S = 300.0
 STARTS_PER_S = 20.0
 SETTLE_S = 20.0
-SOME_EVERY_S = 5.0
-"""How often a charge ends and another begins in the steady phase: more than a depot ever sees."""
-RUSH_EVERY_S = 0.1
+SOME_EVERY_S = 15.0
+"""How often a charge ends and another begins in the steady phase: a depot in the morning."""
+RUSH_EVERY_S = 0.2
 """The same in the phase that measures how long a start takes."""
 STORM_SETTLE_S = 12.0
 """More than the interval of the meter values: each station was heard again."""
@@ -237,12 +237,12 @@ class Fleet:
         self._begin("steady")
         await self._change(steady_s, SOME_EVERY_S)
         self._finish("steady")
-        self._begin("rush")
-        await self._change(rush_s, RUSH_EVERY_S)
-        self._finish("rush")
         self._begin("storm")
         await self._storm()
         self._finish("storm")
+        self._begin("rush")
+        await self._change(rush_s, RUSH_EVERY_S)
+        self._finish("rush")
         say("stop")
         for task in self._tasks:
             if task.done():

@@ -1,6 +1,6 @@
-"""One station that sends its meter values as fast as they are answered.
+"""One station that sends its meter values as fast as they are answered, or after a pause.
 
-Run as a program of its own: PORT WARM_UP_S SECONDS FILE. It does as little as possible, so
+Run as a program of its own: PORT WARM_UP_S SECONDS PAUSE_S FILE. It does as little as possible, so
 that it is the other side whose time is measured: a blocking socket, and frames that are put
 together from prepared parts. It prints "begin" and "end" around what is measured, and then the
 results as JSON. FILE gets the readings that were acknowledged.
@@ -13,7 +13,7 @@ from pathlib import Path
 import socket
 from statistics import quantiles
 import sys
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 from . import frames
@@ -113,7 +113,7 @@ class Flood:
         self._transaction_id = started["transactionId"]
         self._ask("StatusNotification", frames.status("Charging"))
 
-    def send_for(self, seconds: float) -> list[float]:
+    def send_for(self, seconds: float, pause_s: float) -> list[float]:
         """Send and be answered; return how many seconds each answer took."""
         template = self._template()
         took: list[float] = []
@@ -127,6 +127,8 @@ class Flood:
             self._answer(f'[3,"{self._number}",')
             took.append(now() - begin)
             self.acknowledged.append((self._transaction_id, stamp, self._register_wh))
+            if pause_s:
+                sleep(pause_s)
         return took
 
     def end(self) -> None:
@@ -165,13 +167,14 @@ class Flood:
 
 def main() -> None:
     """Send, and tell how fast it was."""
-    port, warm_up_s, seconds, file = sys.argv[1:]
-    flood = Flood(int(port))
+    port, file = int(sys.argv[1]), sys.argv[5]
+    warm_up_s, seconds, pause_s = map(float, sys.argv[2:5])
+    flood = Flood(port)
     flood.begin()
-    flood.send_for(float(warm_up_s))
+    flood.send_for(warm_up_s, pause_s)
     print("begin", flush=True)
     begin = perf_counter()
-    took = flood.send_for(float(seconds))
+    took = flood.send_for(seconds, pause_s)
     took_s = perf_counter() - begin
     print("end", flush=True)
     flood.end()

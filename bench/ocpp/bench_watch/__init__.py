@@ -2,11 +2,13 @@
 
 Each turn of the loop is timed from when it got its events to when it waits for the next ones:
 that long nothing else had a chance. A timer that notes how late it is also sees what the loop
-cannot: other threads that hold Python's lock.
+cannot: other threads that hold Python's lock. How much of it was Python's garbage collector,
+which stops everything to look at all of Home Assistant's objects, is told too.
 """
 
 import asyncio
 from collections.abc import Callable
+import gc
 import time
 from typing import Any
 
@@ -34,33 +36,52 @@ class Watch:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start it."""
         self._loop = loop
-        self._longest_s = 0.0
+        self._longest: dict[str, float] = {}
         self._due = 0.0
         self._next()
+        self._collecting_since = 0.0
+        self._collected_s = 0.0
+        gc.callbacks.append(self._collects)
         selector = loop._selector  # type: ignore[attr-defined]  # noqa: SLF001
         selector.select = self._timed(selector.select)
 
-    def lap(self) -> float:
-        """Return the longest block in seconds since this was asked last."""
-        longest_s, self._longest_s = self._longest_s, 0.0
-        return longest_s
+    def lap(self) -> dict[str, float]:
+        """Return the longest in milliseconds since this was asked last.
+
+        `block`: the loop was blocked; `own`: the same without the collector; `gc`: the collector.
+        """
+        longest, self._longest = self._longest, {}
+        return {name: round(longest.get(name, 0) * 1000, 2) for name in ("block", "own", "gc")}
+
+    def _note(self, name: str, took_s: float) -> None:
+        if took_s > self._longest.get(name, 0):
+            self._longest[name] = took_s
 
     def _timed(self, select: Callable[[float | None], Any]) -> Callable[[float | None], Any]:
         clock = time.monotonic
-        began = clock()
+        began, collected_s = clock(), 0.0
 
         def timed(timeout: float | None = None) -> Any:
-            nonlocal began
-            if (took := clock() - began) > self._longest_s:
-                self._longest_s = took
+            nonlocal began, collected_s
+            took_s = clock() - began
+            self._note("block", took_s)
+            self._note("own", took_s - (self._collected_s - collected_s))
             events = select(timeout)
-            began = clock()
+            began, collected_s = clock(), self._collected_s
             return events
 
         return timed
 
+    def _collects(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            self._collecting_since = time.monotonic()
+        else:
+            took_s = time.monotonic() - self._collecting_since
+            self._collected_s += took_s
+            self._note("gc", took_s)
+
     def _tick(self) -> None:
-        self._longest_s = max(self._longest_s, self._loop.time() - self._due)
+        self._note("block", self._loop.time() - self._due)
         self._next()
 
     def _next(self) -> None:
@@ -79,5 +100,5 @@ class WatchView(HomeAssistantView):
         self._watch = watch
 
     async def get(self, request: web.Request) -> web.Response:
-        """Return the longest block in milliseconds since the last request."""
-        return self.json({"block_ms": round(self._watch.lap() * 1000, 2)})
+        """Return the longest blocks since the last request."""
+        return self.json(self._watch.lap())
