@@ -274,6 +274,7 @@ class Day:
             for number in OUTLETS:
                 if box.connector(number).evse.car is not None:
                     await box.unplug(number)
+            _nobody_comes(box)
         for box in self._boxes:
             await box.wait_for(lambda s: s.ready and not len(s.outbox), PATIENCE_S)
         with suppress(TimeoutError):
@@ -331,6 +332,18 @@ class Day:
         for evse, before_wh in self._registers.items():
             assert found[evse] >= before_wh
         self._registers = found
+
+
+def _nobody_comes(box: Box) -> None:
+    """Have the time run out in which somebody who showed a card may still plug in."""
+    if isinstance(box, Ocpp16Station):
+        for connector in box.connectors.values():
+            connector.grant = None
+        box.internals.changed()
+        return
+    for outlet in box.outlets.values():
+        if outlet.permit is not None:
+            outlet.disallow("EVConnectTimeout", "Timeout")
 
 
 def _may_overtake(first: Message, second: Message) -> bool:
