@@ -1,0 +1,1 @@
+"""Throws at Forecourt what no honest station would send, and looks whether anything breaks."""
