@@ -26,6 +26,7 @@ class Depot:
     site: Site
     ledger: Ledger
     central: CentralSystem
+    timing = QUICK
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -47,7 +48,7 @@ class Depot:
             on_learned=self._learned.__setitem__,
             sample_interval_s=1,
             fallback_current_a=LIMITS.fallback_current_a,
-            timing=QUICK,
+            timing=self.timing,
         )
         for identity in self._stations:
             self._take_in(identity)

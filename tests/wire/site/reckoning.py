@@ -62,8 +62,9 @@ class Reckoning:
 
     async def check(self, boxes: Sequence[Box]) -> None:
         ledger = self._place.ledger
-        assert await ledger.open_sessions() == []
-        assert await ledger.orphans() == []
+        open_sessions, orphans = await ledger.open_sessions(), await ledger.orphans()
+        assert not open_sessions, open_sessions
+        assert not orphans, orphans
         booked = await self._booked()
         readings = await self._rows(READ)
         for box in boxes:
@@ -94,8 +95,9 @@ class Reckoning:
 
         The books of a 2.x station drop fractions of a watt-hour, ours round them.
         """
-        assert [one for one in box.books.violations if not _was_on_its_way(box, one)] == []
-        assert [note for note in box.books.notes if note["event"] == "gave_up"] == []
+        faults = [one for one in box.books.violations if not _was_on_its_way(box, one)]
+        faults += [note for note in box.books.notes if note["event"] == "gave_up"]
+        assert not faults, faults
         begun_wh = _begun_wh(box)
         ours = {_name(one.transaction): one for one in booked}
         theirs = {str(told.transaction_id): told for told in box.books.transactions}
@@ -164,7 +166,7 @@ class Reckoning:
                 abs(wh - told.register_wh) <= 1 for wh in known[ids[names[told.transaction]]]
             )
         ]
-        assert missing == []
+        assert not missing, missing
 
     async def _check_sessions(self, box: Box, booked: list[Booked]) -> None:
         """No session without a transaction, none missing, and each costs what it took."""
