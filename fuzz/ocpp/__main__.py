@@ -29,14 +29,14 @@ def main() -> int:
     report = asyncio.run(campaign(options.seed, seconds, only=options.only))
     for failure in report.failures:
         print(failure)
-    first, last = report.memory[0], report.memory[-1]
+    steps = report.memory[:: max(1, len(report.memory) // 10)]
     results = {
         "seed": options.seed,
         "attacks": report.attacks,
         "frames": report.frames,
         "charges": report.charges,
-        "memory_mb": [round(first[1], 1), round(last[1], 1)],
-        "objects": [first[2], last[2]],
+        "memory_mb": [round(megabytes) for _, megabytes, _ in steps],
+        "objects": [objects for *_, objects in steps],
         "failures": len(report.failures),
     }
     print(json.dumps(results))

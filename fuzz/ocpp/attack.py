@@ -16,11 +16,12 @@ SUBPROTOCOLS = ("ocpp1.6", "ocpp1.6", "ocpp2.0.1", "ocpp2.1")
 ANSWERED_S = 30.0
 LATEST = 12
 OUR_IDS = 2**53
-UNREADABLE = "unreadable"
+UNREADABLE = json.dumps("-1")
+"""What has no id that can be read is answered by this one (OCPP 2.1 part 4 §4.2.3)."""
 
 # Codes of RFC 6455 §7.4.1 that an endpoint may send.
 CODES = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014)
-SPEECHLESS = (1000, 1001)
+SPEECHLESS = (1000, 1001, 1002, 1007, 1009)
 """Codes that say all there is to say."""
 
 _SECRET = sorted((card for card in CARDS if len(card) > 4), reverse=True)
@@ -51,6 +52,8 @@ class Attack:
         self._ids = 0
         self._last = ("", "")
         self._is_rude = False
+        self._is_gone = False
+        self._hung_up = False
         self._answered = asyncio.Event()
         self._fault: str | None = None
         self._behaviour = chance.choice(("answers", "answers", "refuses", "garbage", "silent"))
@@ -79,6 +82,7 @@ class Attack:
                 self._socket.vanish()
             elif not self._is_rude:
                 await self._wait_for_answers(reading)
+            self._hung_up = True
             await self._socket.hang_up()
             await asyncio.wait((reading,), timeout=ANSWERED_S)
         finally:
@@ -192,6 +196,7 @@ class Attack:
                     await self._socket.send(data, socket.PONG)
             elif kind == socket.TEXT:
                 await self._take(data.decode())
+        self._is_gone = not self._hung_up
         self._answered.set()
 
     async def _take(self, text: str) -> None:
@@ -215,7 +220,6 @@ class Attack:
     def _settle(self, message_id: str | int) -> None:
         key = json.dumps(message_id)
         if key not in self._possible:
-            # What has no id that can be read is answered by another.
             key = UNREADABLE
         self._answers[key] += 1
         if self._answers[key] > self._possible[key]:
@@ -258,7 +262,11 @@ class Attack:
             if code not in CODES or (code not in SPEECHLESS and not reason):
                 self._fail(f"it closed with {code} and gave no reason ({reason!r})")
         elif not self._is_rude and (missing := self._missing()):
-            self._fail(f"no answer to {missing}")
+            if not self._is_gone:
+                self._fail(f"no answer to {missing}")
+            elif self._behaviour != "silent":
+                # Who answers no ping is dead; to all others goodbye is said.
+                self._fail(f"it hung up without a word, and without an answer to {missing}")
         if self._fault is not None:
             raise BrokenPromiseError(self._fault)
 
@@ -280,7 +288,7 @@ def readable_id(text: str) -> str | None:
     match message:
         case [2, bool(), *_]:
             return None
-        case [2, str() as message_id, *_] if message_id.isascii():
+        case [2, str() as message_id, *_] if message_id.isascii() and message_id != "-1":
             return json.dumps(message_id)
         case [2, int() as message_id, *_] if abs(message_id) < OUR_IDS:
             return json.dumps(message_id)

@@ -243,7 +243,8 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def settings(access: Access = Access.KNOWN, **more: Any) -> SiteSettings:
-    return SiteSettings(**{"main_fuse_a": 63, "access": access, "currency": "EUR"} | more)
+    wanted: dict[str, Any] = {"main_fuse_a": 63, "access": access, "currency": "EUR"}
+    return SiteSettings(**wanted | more)
 
 
 def reasons(taps: Iterable[Tap]) -> list[str]:
