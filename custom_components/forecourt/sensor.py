@@ -150,9 +150,10 @@ class EvseSensor(EvseEntity, SensorEntity):
             self.entity_description.counts
             and session is not None
             and session.charging
-            # It is of this session that something was written.
+            # Something was written of this session, and more than that it began.
             and self._written is not None
             and self._written[-1] == self.last_reset
+            and bool(self._written[1])
         )
         return COUNT_EVERY_S if is_counting else WRITE_EVERY_S
 

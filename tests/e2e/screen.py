@@ -112,9 +112,9 @@ class Screen:
         return text.removeprefix(entity).strip().replace("\n", " ")
 
     async def shows(
-        self, entity: str, right: str | Callable[[str], bool], seconds: float = 15
+        self, entity: str, right: str | Callable[[str], bool], seconds: float = 45
     ) -> str:
-        """Wait until the page of a device shows the state, and return it."""
+        """Wait until the page of a device shows the state, and return it: counts are slow to show."""
         found = ""
         try:
             async with asyncio.timeout(seconds):
