@@ -114,7 +114,7 @@ class Screen:
     async def shows(
         self, entity: str, right: str | Callable[[str], bool], seconds: float = 45
     ) -> str:
-        """Wait until the page of a device shows the state, and return it: counts are slow to show."""
+        """Wait until the page of a device shows the state, and return it; counts are slow."""
         found = ""
         try:
             async with asyncio.timeout(seconds):
