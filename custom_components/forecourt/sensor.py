@@ -150,10 +150,9 @@ class EvseSensor(EvseEntity, SensorEntity):
             self.entity_description.counts
             and session is not None
             and session.charging
-            # Something was written of this session, and more than that it began.
+            # It is of this session that something was written.
             and self._written is not None
             and self._written[-1] == self.last_reset
-            and bool(self._written[1])
         )
         return COUNT_EVERY_S if is_counting else WRITE_EVERY_S
 
