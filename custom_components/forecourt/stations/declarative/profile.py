@@ -215,8 +215,10 @@ class ReadingSpec:
 class Write:
     """One write: to a register, to a topic, or an action of Home Assistant.
 
-    Modbus: `function` is 5, 6, 15 or 16. MQTT: `payload` may hold `{value}`; `acknowledge` is a
-    topic that tells what became of it, `acknowledged` the payload that means yes.
+    Modbus: `function` is 5, 6, 15 or 16. MQTT: `payload` may hold `{value}`,
+    `{now}` (seconds since 1970) and what topics may; `acknowledge` is a topic that tells what
+    became of it, `acknowledged` a regular expression on the payload, or on what stands at the `+`
+    of the topic, that means yes.
     `value` is fixed where the order has none of its own (a pause, a heartbeat); otherwise the
     order's value goes backwards through `transform` (`map` by value, then scale).
     """
@@ -306,7 +308,13 @@ class ModbusTransport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MqttTransport:
-    """How a box is reached by MQTT. `own_broker`: it brings one."""
+    """How a box is reached by MQTT. `own_broker`: it brings one.
+
+    `online` is a regular expression on what `availability` tells; without it, any message of that
+    topic is a sign of life. `on_change`: values are told when they change only, so all of them are
+    fresh while the box lives; otherwise each is stale after `stale_after_s`. `retained`: the box
+    has its states retained; where it does not, a retained one is somebody's left-over.
+    """
 
     own_broker: bool = False
     port: int = 1883
@@ -317,6 +325,8 @@ class MqttTransport:
     online: str | None = None
     first_connector: int = 1
     stale_after_s: float = 120.0
+    on_change: bool = False
+    retained: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
