@@ -75,7 +75,10 @@ class Order(StrEnum):
     """What a box can be told; a profile names each at most once.
 
     A box is paused by `PAUSE` (and goes on by `RESUME`), or by a limit of 0 where the profile
-    says so. `RENEW` keeps its watchdog from falling back.
+    says so. `RENEW` keeps its watchdog from falling back; one without a fixed value is given
+    the box's `Role.WATCHDOG_S`. A `PAUSE` without a `RESUME` ends with the next limit.
+    `PREPARE` is given each time after connecting, before any other order: what a box wants
+    written before it heeds others.
     """
 
     LIMIT_A = "limit_a"
@@ -88,6 +91,7 @@ class Order(StrEnum):
     FALLBACK_A = "fallback_a"
     WATCHDOG_S = "watchdog_s"
     FORGET_TOKEN = "forget_token"  # noqa: S105 - a name
+    PREPARE = "prepare"
 
 
 class Space(StrEnum):
