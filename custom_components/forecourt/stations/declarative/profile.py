@@ -179,7 +179,8 @@ class Transform:
     `none`: raw values that say that there is none. `shift` and `mask` take bits of an integer
     (first shifted right, then masked). `bit` takes one. `pattern` is a regular expression whose
     first group is the value. `map` names values (`default` those it does not list; without it
-    they are unknown, and told so). Then `raw * scale + offset`.
+    they are unknown, and told so). Otherwise `raw * scale + offset`. `numeric`: the role is a
+    number, so a text that spells one is read as such; the loader sets it by the role.
     """
 
     none: tuple[Scalar, ...] = ()
@@ -191,6 +192,7 @@ class Transform:
     default: Scalar | None = None
     scale: float = 1.0
     offset: float = 0.0
+    numeric: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
