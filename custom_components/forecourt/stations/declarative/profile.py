@@ -207,7 +207,7 @@ class ReadingSpec:
 
     role: Role
     source: Register | Topic | str
-    """`str`: an entity id, with `.attribute` after a `#`."""
+    """`str`: an entity, as its id or, in a shipped profile, as domain and translation key."""
     transform: Transform = Transform()
     from_firmware: str | None = None
     to_firmware: str | None = None
@@ -360,5 +360,7 @@ class Profile:
     max_current_a: int = 32
     has_rfid: bool = False
     mdns: tuple[str, ...] = ()
+    integration: str | None = None
+    """The other integration whose entities these are (`entities`); `None` for any."""
     write_access_hint: str | None = None
     notes: tuple[str, ...] = ()
