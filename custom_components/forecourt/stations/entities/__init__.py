@@ -1,0 +1,1 @@
+"""Stations that are another integration's device: its entities are read and told."""
