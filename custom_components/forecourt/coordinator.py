@@ -179,17 +179,21 @@ class StationCoordinator(DataUpdateCoordinator[StationView]):
 
 def _goes_on(before: EvseState, after: EvseState) -> bool:
     """Whether nothing changed but what a meter counts, and what follows from that."""
-    same = replace(
-        after,
-        reading=before.reading,
-        register_wh=before.register_wh,
-        session=before.session,
-        setpoint=before.setpoint,
-    )
+    return _news(after) == _news(before)
+
+
+def _news(state: EvseState) -> tuple[object, ...]:
+    """Return what of a state is news when it changes: all but what a meter counts."""
     return (
-        same == before
-        and _charge(after.session) == _charge(before.session)
-        and _order(after.setpoint) == _order(before.setpoint)
+        state.online,
+        state.status,
+        state.status_at,
+        state.plugged_at,
+        state.error,
+        state.allowed,
+        state.requested_current_a,
+        _charge(state.session),
+        _order(state.setpoint),
     )
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.forecourt.stations.ocpp import CentralSystem, OcppStation
-from custom_components.forecourt.stations.ocpp.clock import Clock, moment
+from custom_components.forecourt.stations.ocpp.clock import Clock
 from custom_components.forecourt.stations.ocpp.station import Moment
 from custom_components.forecourt.stations.ocpp.v16.inbox import ENDS_KEPT
 from custom_components.forecourt.stations.ocpp.v201.transactions import EVENTS_KEPT
@@ -46,18 +46,18 @@ def at(minutes: float) -> str:
     ],
 )
 def test_a_clock_is_trusted_as_far_as_it_makes_sense(stamp: str, expected: Moment) -> None:
-    assert moment(stamp, now=NOW, connected_at=CONNECTED) == expected
+    assert Clock(CONNECTED).judge(stamp, now=NOW).when == expected
 
 
 def test_just_after_connecting_a_stamp_of_just_before_is_a_replay() -> None:
     before = NOW - timedelta(seconds=2)
-    told = moment(before.isoformat(), now=NOW, connected_at=NOW - timedelta(seconds=1))
-    assert told == Moment(before, replayed=True)
+    told = Clock(NOW - timedelta(seconds=1)).judge(before.isoformat(), now=NOW)
+    assert told.when == Moment(before, replayed=True)
 
 
 @given(st.text(max_size=40))
 def test_any_text_is_some_time(text: str) -> None:
-    told = moment(text, now=NOW, connected_at=CONNECTED)
+    told = Clock(CONNECTED).judge(text, now=NOW).when
     assert told.at.utcoffset() == timedelta()
     assert told.at <= NOW + timedelta(seconds=60)
 

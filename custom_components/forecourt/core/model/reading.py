@@ -6,6 +6,8 @@ from enum import StrEnum
 
 COMPLETES_FOR = timedelta(seconds=90)
 
+_VALUES = ("register_wh", "power_w", "current_a", "voltage_v", "soc_percent")
+
 VOLTS = 230
 PHASES = 3
 
@@ -68,19 +70,13 @@ class Reading:
         """
         if earlier is None or self.at - earlier.at > COMPLETES_FOR:
             return self
-        return replace(
-            self,
-            register_wh=_first(self.register_wh, earlier.register_wh),
-            power_w=_first(self.power_w, earlier.power_w),
-            current_a=_first(self.current_a, earlier.current_a),
-            voltage_v=_first(self.voltage_v, earlier.voltage_v),
-            soc_percent=_first(self.soc_percent, earlier.soc_percent),
-        )
+        completed = {
+            name: value
+            for name in _VALUES
+            if getattr(self, name) is None and (value := getattr(earlier, name)) is not None
+        }
+        return replace(self, **completed) if completed else self
 
     def at_rest(self, at: datetime) -> Reading:
         """Return what is certain when a transaction ended: the contactor is open."""
         return replace(self, at=at, power_w=0.0, current_a=(0.0, 0.0, 0.0))
-
-
-def _first[T](new: T | None, old: T | None) -> T | None:
-    return old if new is None else new

@@ -46,14 +46,21 @@ def count(transaction: Transaction, register_wh: int, at: datetime) -> Counted:
         suspect = replace(transaction, suspect_wh=register_wh, suspect_last_wh=register_wh)
         return Counted(suspect, 0)
     if is_odd:
-        moved = replace(transaction, suspect_last_wh=register_wh, last_at=at)
+        last_wh, first_odd, odd = transaction.last_wh, transaction.suspect_wh, register_wh
+        beside += step
     else:
-        moved = replace(
-            transaction, last_wh=register_wh, last_at=at, suspect_wh=None, suspect_last_wh=None
-        )
-    total = moved.last_wh - moved.meter_start_wh + _beside(moved)
-    added = max(0, total - moved.energy_wh)
-    moved = replace(moved, energy_wh=moved.energy_wh + added)
+        last_wh, first_odd, odd = register_wh, None, None
+        beside = 0
+    total = last_wh - transaction.meter_start_wh + beside
+    added = max(0, total - transaction.energy_wh)
+    moved = replace(
+        transaction,
+        last_wh=last_wh,
+        last_at=at,
+        energy_wh=transaction.energy_wh + added,
+        suspect_wh=first_odd,
+        suspect_last_wh=odd,
+    )
     return Counted(moved, added, rollback=is_odd and step > 0)
 
 

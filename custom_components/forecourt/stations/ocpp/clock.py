@@ -14,14 +14,13 @@ FIRST_PLAUSIBLE_YEAR = 2020
 MAX_SPAN = timedelta(days=7)
 
 
-def moment(stamp: str, *, now: datetime, connected_at: datetime) -> Moment:
-    """Judge a station's timestamp.
+def _moment(at: datetime | None, *, now: datetime, connected_at: datetime) -> Moment:
+    """Judge the time that a station tells, `None` where what it tells is none.
 
     A time before the connection is a replay from offline times; a time that lies back
     while the connection was up cannot be one, so the clock is wrong, as it is for a
     time before this product or in the future.
     """
-    at = _time(stamp)
     if at is None or at.year < FIRST_PLAUSIBLE_YEAR or at > now + MAX_SKEW:
         return Moment(now, estimated=True)
     if at < connected_at:
@@ -70,8 +69,17 @@ class Clock:
         A clock that was right does not fall back: what lies back then is told late, unless
         the clock stands still.
         """
-        told = _time(stamp)
-        when = moment(stamp, now=now, connected_at=since or self.connected_at)
+        return self._judge(_time(stamp), now, since)
+
+    def judge_newest(
+        self, stamps: Iterable[str], *, now: datetime, since: datetime | None = None
+    ) -> Judged:
+        """Judge a message that has no stamp of its own by the newest of those in it."""
+        newest = max((at for at in map(_time, stamps) if at is not None), default=None)
+        return self._judge(newest, now, since)
+
+    def _judge(self, told: datetime | None, now: datetime, since: datetime | None) -> Judged:
+        when = _moment(told, now=now, connected_at=since or self.connected_at)
         if not when.estimated:
             if not when.replayed:
                 self._right = told
@@ -80,13 +88,6 @@ class Clock:
         elif self._right not in (None, told):
             when = Moment(told)
         return Judged(told, when, now)
-
-    def judge_newest(
-        self, stamps: Iterable[str], *, now: datetime, since: datetime | None = None
-    ) -> Judged:
-        """Judge a message that has no stamp of its own by the newest of those in it."""
-        newest = max((at for at in map(_time, stamps) if at is not None), default=None)
-        return self.judge("" if newest is None else newest.isoformat(), now=now, since=since)
 
 
 def _time(stamp: str) -> datetime | None:
