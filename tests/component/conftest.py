@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+import errno
 import logging
 from pathlib import Path
 import socket
+from time import sleep
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -32,6 +35,11 @@ from .dialogs import Desk
 
 NOON = datetime(2026, 11, 23, 11, tzinfo=UTC)
 STEP_S = 0.25
+
+# Real time. What the kernel delivers may need a moment more on a machine that does other things,
+# and what does not come within the limit never will.
+BREATH_S = 0.001
+PATIENCE_S = 25
 
 STATION = "GARAGE"
 ANNA, BEN = "11111111-aaaa", "22222222-bbbb"
@@ -75,7 +83,10 @@ type Commanded = list[tuple[str, dict[str, Any]]]
 type SetUp = Callable[..., Coroutine[Any, Any, MockConfigEntry]]
 
 
-async def until(condition: Callable[[], object], timeout: float = 5) -> None:  # noqa: ASYNC109
+async def until(
+    condition: Callable[[], object],
+    timeout: float = PATIENCE_S,  # noqa: ASYNC109
+) -> None:
     """Wait for what other tasks bring about, where time passes by itself."""
     async with asyncio.timeout(timeout):
         while not condition():  # noqa: ASYNC110
@@ -91,18 +102,28 @@ class Time:
     def __init__(self, freezer: FrozenDateTimeFactory) -> None:
         freezer.move_to(NOON)
         self._working: set[asyncio.Future[Any]] = set()
-        loop = asyncio.get_running_loop()
-        self._run_in_executor = loop.run_in_executor
-        loop.run_in_executor = self._watch_executor  # type: ignore[method-assign]
+        self._loop: Any = asyncio.get_running_loop()
+        self._run_in_executor = self._loop.run_in_executor
+        self._loop.run_in_executor = self._watch_executor
         self._freezer = freezer
         self.clock = ManualClock(speed=60, start=NOON)
 
     async def passes(self, seconds: float) -> None:
         """Let seconds pass, with room for messages to travel."""
-        for _ in range(max(1, round(seconds / STEP_S))):
-            self._freezer.tick(STEP_S)
-            await self.clock.advance(STEP_S)
-            await self.settle()
+        for step in range(max(1, round(seconds / STEP_S))):
+            await self._step()
+            if step % round(1 / STEP_S) == 0:
+                await self._breathe()
+
+    async def _step(self) -> None:
+        self._freezer.tick(STEP_S)
+        await self.clock.advance(STEP_S)
+        await self.settle()
+
+    async def _breathe(self, seconds: float = BREATH_S) -> None:
+        """Let real time pass: the kernel may be about to deliver something."""
+        await self._run_in_executor(None, sleep, seconds)
+        await self.settle()
 
     async def during[R](self, work: Coroutine[Any, Any, R], limit_s: float = 60) -> R:
         """Let time pass while something is done, and return what came of it."""
@@ -111,12 +132,22 @@ class Time:
         return await task
 
     async def settle(self) -> None:
-        """Let sockets and the disk finish, however slow this machine is."""
-        for _ in range(4):
+        """Let sockets, threads and the disk finish, however slow this machine is."""
+        quiet = 0
+        # Who never rests must not keep time from passing.
+        for _ in range(1000):
             for _ in range(12):
                 await asyncio.sleep(0)
             if self._working:
                 await asyncio.wait(set(self._working))
+                quiet = 0
+            # What the loop will do next, and what came to its sockets.
+            elif self._loop._ready or self._loop._selector.select(0):
+                quiet = 0
+            else:
+                quiet += 1
+            if quiet == 4:
+                return
 
     def _watch_executor(self, *work: Any) -> asyncio.Future[Any]:
         return self.watch(self._run_in_executor(*work))
@@ -128,11 +159,19 @@ class Time:
         return future
 
     async def until(self, condition: Callable[[], object], limit_s: float = 60) -> None:
-        """Let time pass until something is so."""
+        """Let time pass until something is so.
+
+        After `limit_s` no more time passes, but what is on its way has time to arrive.
+        """
         for _ in range(round(limit_s / STEP_S)):
             if condition():
                 return
-            await self.passes(STEP_S)
+            await self._step()
+            await self._breathe()
+        for _ in range(round(PATIENCE_S / 0.05)):
+            if condition():
+                return
+            await self._breathe(0.05)
         raise TimeoutError
 
 
@@ -222,12 +261,40 @@ def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
     return snapshot.use_extension(HomeAssistantSnapshotExtension)
 
 
+@contextmanager
+def kept_port() -> Iterator[int]:
+    """Give a port that nobody else gets, though anybody who asks for it may listen on it.
+
+    Between a port that was free a moment ago and the server that opens it, another process may
+    have been given the same one. Who asks for any port gets none that is bound.
+    """
+    while True:
+        with ExitStack() as keepers:
+            port = 0
+            # Of all addresses: a server needs the port on each of them.
+            for family in (socket.AF_INET, socket.AF_INET6):
+                try:
+                    keeper = keepers.enter_context(socket.socket(family, socket.SOCK_STREAM))
+                    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    if family is socket.AF_INET6:
+                        keeper.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                    keeper.bind(("", port))
+                except OSError as error:
+                    if error.errno == errno.EADDRINUSE:
+                        break
+                    # A machine without IPv6.
+                else:
+                    port = keeper.getsockname()[1]
+            else:
+                yield port
+                return
+
+
 @pytest.fixture
-def port(socket_enabled: None) -> int:
+def port(socket_enabled: None) -> Iterator[int]:
     """Return a port that is free."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    with kept_port() as port:
+        yield port
 
 
 @pytest.fixture(autouse=True)

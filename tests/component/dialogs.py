@@ -61,7 +61,7 @@ class Dialog:
 
     async def progress(self, step: str) -> None:
         """Wait until the dialog is at this step by itself, and look."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(25):
             while self._current["step_id"] != step:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
         await self.look()

@@ -1,7 +1,7 @@
 """Keys, encryption and security profiles, from the dialogs to the station's handshake."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,7 @@ from simulator import Clock, Config201, Ocpp16Station, Ocpp201Station, StationCo
 from simulator.connect import Tls
 from tests.wire.ocpp.certified import certified
 
-from .conftest import STATION, SetUp, a_station, devices_of_site, until
+from .conftest import PATIENCE_S, STATION, SetUp, a_station, devices_of_site, kept_port, until
 from .dialogs import Desk, Dialog, stations
 
 NOW = datetime.now(UTC)
@@ -50,10 +50,15 @@ QUICK = Timing(nudge_s=1, quiet_boot_s=0.1, sign_s=0.02, upgrade_s=8)
 
 
 @pytest.fixture
-def tls_port(socket_enabled: None) -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def tls_port(socket_enabled: None) -> Iterator[int]:
+    with kept_port() as port:
+        yield port
+
+
+@pytest.fixture
+def elsewhere(socket_enabled: None) -> Iterator[int]:
+    with kept_port() as port:
+        yield port
 
 
 @pytest.fixture
@@ -353,7 +358,7 @@ async def test_one_that_ends_soon_is_renewed_without_a_restart(
         links = station.books.notes
         async_fire_time_changed(hass, dt_util.utcnow() + timedelta(days=1, minutes=1))
         await until(lambda: due not in security.keys.server)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while await served(tls_port) == before:  # noqa: ASYNC110 - a task of its own
                 await asyncio.sleep(0.01)
         assert [note["event"] for note in links].count("connected") == 1
@@ -406,8 +411,13 @@ async def encryption(desk: Desk, site: MockConfigEntry) -> Dialog:
     return dialog
 
 
-async def test_turned_on_moved_and_off(
-    hass: HomeAssistant, set_up_site: SetUp, desk: Desk, port: int, tls_port: int
+async def test_turned_on_moved_and_off(  # noqa: PLR0917 - fixtures
+    hass: HomeAssistant,
+    set_up_site: SetUp,
+    desk: Desk,
+    port: int,
+    tls_port: int,
+    elsewhere: int,
 ) -> None:
     site = await set_up_site()
     before = dict(site.options)
@@ -433,9 +443,6 @@ async def test_turned_on_moved_and_off(
         secure = StationConfig("OTHER", reconnect_s=0.05, **options)
         async with Ocpp16Station(secure, f"wss://127.0.0.1:{tls_port}") as other:
             await until(lambda: "OTHER" in hub.central.pending)
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                elsewhere = int(probe.getsockname()[1])
             dialog = await encryption(desk, site)
             assert dialog.filled["tls_port"] == tls_port
             await dialog.answer("security", tls_certificate="own", tls_port=elsewhere)
