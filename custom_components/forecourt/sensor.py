@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any, override
 
 from homeassistant.components.sensor import (
@@ -286,6 +287,8 @@ class TotalPowerSensor(SiteEntity, SensorEntity):
     async def async_added_to_hass(self) -> None:
         """Follow the outlets."""
         await super().async_added_to_hass()
+        # Last of all, since what is removed goes in the opposite order.
+        self.async_on_remove(partial(self.hub.pace.forget, self.refresh))
         self.async_on_remove(self.hub.site.board.changed.connect(self._board_changed))
 
     @callback

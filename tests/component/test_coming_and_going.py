@@ -14,9 +14,20 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.forecourt.const import DOMAIN
+from custom_components.forecourt.core.model.ids import EvseId
+from custom_components.forecourt.hub import Hub
 from simulator import Ocpp16Station
 
-from .conftest import ANNA, CARD_OF_ANNA, SetUp, Time, a_station, a_user, devices_of_site
+from .conftest import (
+    ANNA,
+    CARD_OF_ANNA,
+    STATION,
+    SetUp,
+    Time,
+    a_station,
+    a_user,
+    devices_of_site,
+)
 
 NAMES = ("Anna", "Ben", "A1B2", "C3D4")
 
@@ -324,3 +335,22 @@ async def test_a_renamed_user_is_shown_by_the_new_name(
     hass.config_entries.async_update_subentry(entry, subentry, title="Anna K.")
     await passing_time.passes(1.25)
     assert shown(hass, "sensor.garage_outlet_1_current_user") == "Anna K."
+
+
+async def test_what_waits_to_be_shown_goes_with_its_entity(
+    hass: HomeAssistant, set_up_site: SetUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = await set_up_site()
+    left: list[object] = []
+    stop = Hub.stop
+
+    async def look(hub: Hub) -> None:
+        left.extend(hub.pace._later)
+        await stop(hub)
+
+    monkeypatch.setattr(Hub, "stop", look)
+    pace = site.runtime_data.pace
+    site.runtime_data.site.board.changed.send(EvseId(STATION, 1))
+    assert pace._later
+    assert await hass.config_entries.async_unload(site.entry_id)
+    assert left == []
