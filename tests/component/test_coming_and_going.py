@@ -3,11 +3,13 @@
 from collections.abc import Callable
 import json
 from types import MappingProxyType
+from typing import Any
 
 from homeassistant.config_entries import ConfigSubentry, ConfigSubentryData
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers.entity import Entity
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -345,7 +347,9 @@ async def test_what_waits_to_be_shown_goes_with_its_entity(
     stop = Hub.stop
 
     async def look(hub: Hub) -> None:
-        left.extend(hub.pace._later)
+        # A coordinator has nobody left to tell.
+        waiting: list[Any] = [show.__self__ for show in hub.pace._later]
+        left.extend(one for one in waiting if isinstance(one, Entity))
         await stop(hub)
 
     monkeypatch.setattr(Hub, "stop", look)
