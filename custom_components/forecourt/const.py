@@ -43,6 +43,8 @@ PERSONAL_DATA_SHARED = "shared"
 PERSONAL_DATA_PRIVATE = "private"
 
 # Data of a station.
+CONF_LINK = "link"
+CONF_PROFILE = "profile"
 CONF_STATION_ID = "station_id"
 CONF_EVSES = "evses"
 CONF_MAX_CURRENT_A = "max_current_a"
