@@ -326,7 +326,11 @@ class MqttTransport:
     port: int = 1883
     prefix: str = "{id}"
     discovery: tuple[str, ...] = ()
-    """Topics with `+` at the place of the id; the first `+` is the id."""
+    """Topics with `+` at the place of the id; the first `+` is the id, and ends the prefix."""
+    discovered_id: str | None = None
+    """Where the payload of such a topic names the id (or several): a regular expression."""
+    discovered_prefix: str | None = None
+    """The same for the prefix."""
     availability: Topic | None = None
     online: str | None = None
     first_connector: int = 1
