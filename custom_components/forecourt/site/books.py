@@ -47,10 +47,11 @@ class Books:
     async def load(self) -> None:
         """Take up what was open when the site last stopped."""
         # The newest comes last; an older one is open until its station tells its end.
-        for session, transaction in await self._ledger.open_sessions():
-            self._sessions[session.evse] = session
+        stored = await self._ledger.open_sessions()
+        self._sessions = {session.evse: session for session, _ in stored}
+        for session, transaction in stored:
             if transaction is not None:
-                self._hold(transaction)
+                self._hold(transaction, session)
         self._registers = await self._ledger.energy_registers()
 
     def session(self, evse: EvseId) -> Session | None:
@@ -161,10 +162,10 @@ class Books:
             closing=closed,
         )
         session = replace(session, transaction_id=transaction.id)
-        self._hold(transaction)
         self._registers.setdefault(evse, start.meter_start_wh)
         if closed is not None:
             self._keep(closed)
+        self._hold(transaction, session)
         self._keep(session)
         is_new = previous is None or previous.id != session.id
         if is_new and not start.replayed:
@@ -277,10 +278,12 @@ class Books:
         (transaction, session), evse = stored, transaction.evse
         previous = self._sessions.get(evse)
         is_new = previous is None or previous.id != session.id
-        if previous is not None and is_new and previous.started_at <= session.started_at:
+        if not self._is_newest(session):
+            return
+        if previous is not None and is_new:
             # The start has closed it on disk.
             self._keep(tracker.close(previous, previous.ended_at or session.started_at))
-        self._hold(transaction)
+        self._hold(transaction, session)
         self._registers.setdefault(evse, transaction.meter_start_wh)
         self._keep(session)
         if is_new and is_news:
@@ -346,13 +349,24 @@ class Books:
         evse, transaction = after.session.evse, after.transaction
         added_wh = max(0, transaction.energy_wh - before.transaction.energy_wh)
         self._registers[evse] = self._registers.get(evse, transaction.meter_start_wh) + added_wh
-        self._hold(transaction)
+        self._hold(transaction, after.session)
         self._keep(after.session)
 
-    def _hold(self, transaction: Transaction) -> None:
-        """Hold the transaction while it runs."""
+    def _is_newest(self, session: Session) -> bool:
+        """Whether no newer session has the EVSE."""
+        current = self._sessions.get(session.evse)
+        return (
+            current is None or current.id == session.id or current.started_at <= session.started_at
+        )
+
+    def _hold(self, transaction: Transaction, session: Session) -> None:
+        """Hold the transaction while it runs, unless a newer session has the EVSE.
+
+        A station may tell of any number of older charges and never of their ends. Those are
+        left to the ledger.
+        """
         reference = transaction.reference
-        if transaction.open:
+        if transaction.open and self._is_newest(session):
             self._transactions[transaction.id] = transaction
             if reference is not None:
                 self._ids[transaction.evse.station_id, reference] = transaction.id
@@ -366,7 +380,8 @@ class Books:
         evse = session.evse
         current = self._sessions.get(evse)
         if session.status is SessionStatus.OPEN:
-            if current is None or current.started_at <= session.started_at:
+            running = session.transaction_id
+            if self._is_newest(session) and (running is None or running in self._transactions):
                 self._sessions[evse] = session
         elif current is not None and current.id == session.id:
             del self._sessions[evse]

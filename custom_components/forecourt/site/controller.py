@@ -220,7 +220,7 @@ class Controller:
                 self.refused.send(evse)
         elif error.failure is not Failure.OFFLINE:
             is_news = evse not in self.refusals
-            self.refusals[evse] = error
+            self.refusals[evse] = error.told
             if is_news:
                 _LOGGER.warning("%s does not follow its current limit: %s", evse, error)
                 self.refused.send(evse)

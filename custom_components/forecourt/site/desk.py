@@ -29,6 +29,9 @@ from .signal import Signal
 SAME_TAP = timedelta(minutes=3)
 """How long a start or stop with the same token still belongs to a tap that was judged."""
 
+MAX_JUDGED = 1024
+"""How many taps are remembered for that, of all stations together."""
+
 UNHEARD = timedelta(hours=1)
 """How long a charge at a station that is away still keeps its token from charging elsewhere."""
 
@@ -100,8 +103,7 @@ class Desk:
         if authorization is None:
             authorization = await self._judge_tap(station_id, token, at)
         if token not in self._members.register.virtual:
-            self._judged = {key: t for key, t in self._judged.items() if at - t <= SAME_TAP}
-            self._judged[station_id, token] = at
+            self._remember(station_id, token, at)
             await self._book(station_id, token, at, authorization)
             if authorization.accepted:
                 self.accepted_at[station_id] = at
@@ -219,6 +221,15 @@ class Desk:
             and (by is None or one.started_at <= by)
             and (self._is_online(one.evse) or now - one.last_at < UNHEARD)
         )
+
+    def _remember(self, station_id: str, token: Token, at: datetime) -> None:
+        """Take note that a tap was booked, so that what follows from it is not booked again."""
+        self._judged.pop((station_id, token), None)
+        self._judged[station_id, token] = at
+        while (oldest := next(iter(self._judged))) != (station_id, token) and (
+            len(self._judged) > MAX_JUDGED or at - self._judged[oldest] > SAME_TAP
+        ):
+            del self._judged[oldest]
 
     def _is_online(self, evse: EvseId) -> bool:
         return evse in self._board and self._board[evse].online

@@ -48,6 +48,11 @@ class StationError(Exception):
         self.failure = failure
         self.detail = detail
 
+    @property
+    def told(self) -> StationError:
+        """The same to be kept: with its traceback it would keep all that was at hand then."""
+        return StationError(self.station_id, self.failure, self.detail)
+
 
 @runtime_checkable
 class Station(Protocol):
@@ -197,7 +202,8 @@ class TransactionStart:
     """A station began to charge. `replayed`: it happened while the station was offline.
 
     `token` is `None` where nobody identified. `reference` is the station's own id of the
-    transaction, `None` for stations that go by the one they are given.
+    transaction, `None` for stations that go by the one they are given. `estimated`: there is
+    no register; the energy is reckoned from power.
     """
 
     evse: EvseId
@@ -208,6 +214,7 @@ class TransactionStart:
     reservation_id: int | None = None
     replayed: bool = False
     clock_estimated: bool = False
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

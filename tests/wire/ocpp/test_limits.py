@@ -271,6 +271,20 @@ async def test_what_it_refused_it_did_not_take(bench: Bench) -> None:
     assert bench.amounts == [10, 8, 6, 8], "once it took one, the refusals are forgotten"
 
 
+async def test_what_it_refused_a_charge_of_before_is_forgotten(bench: Bench) -> None:
+    """Who refuses everything begins one charge after the other."""
+    bench.refuse = Failure.REFUSED
+    bench.limiter.learned.unit = RateUnit.AMPERE
+    for transaction_id in (7, 8, 9, 7):
+        with pytest.raises(StationError):
+            await bench.apply(10, transaction_id=transaction_id)
+    assert bench.amounts == [10, 10, 10, 10], "each is asked"
+    with pytest.raises(StationError) as caught:
+        await bench.apply(10, transaction_id=7)
+    assert bench.amounts == [10, 10, 10, 10], "once"
+    assert caught.value.__context__ is None
+
+
 async def test_without_an_answer_nothing_is_known(bench: Bench) -> None:
     await bench.apply(10)
     bench.refuse = Failure.TIMEOUT

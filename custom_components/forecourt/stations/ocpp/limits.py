@@ -138,13 +138,14 @@ class Limiter:
                 self._sent[evse] = await self._send(self._forms(evse), limit, send)
             except StationError as err:
                 if err.failure in REFUSALS:
+                    self._forget_refusals(evse, but=transaction_id)
                     refused = self._refused.setdefault((evse, transaction_id), {})
-                    refused[setpoint.current_a] = (now, err)
+                    refused[setpoint.current_a] = (now, err.told)
                 else:
                     # Nobody knows whether it arrived.
                     self._sent.pop(evse, None)
                 raise
-            self._refused = {key: value for key, value in self._refused.items() if key[0] != evse}
+            self._forget_refusals(evse)
 
     async def keep_fallback(self, evses: int, send: Send) -> None:
         """Write the fallback if it is not what the station has. Raises `StationError`."""
@@ -230,6 +231,12 @@ class Limiter:
                 pause = RAISE_EVERY
             if now - at < pause:
                 raise StationError(err.station_id, err.failure, err.detail)
+
+    def _forget_refusals(self, evse: int, *, but: int | None = None) -> None:
+        """Forget what an EVSE refused, for all transactions or all but one."""
+        self._refused = {
+            key: value for key, value in self._refused.items() if key[0] != evse or key[1] == but
+        }
 
     def _forms(self, evse: int | None = None) -> list[Form]:
         """Return the forms to try, the usual ones first; without an EVSE those of the fallback."""

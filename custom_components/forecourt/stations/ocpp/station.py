@@ -232,6 +232,12 @@ class OcppStation:
             self._reading_back = asyncio.create_task(
                 self._check(limit, line), name=f"{self._info.id} reads back"
             )
+            self._reading_back.add_done_callback(self._has_read_back)
+
+    def _has_read_back(self, task: asyncio.Task[None]) -> None:
+        # One that was cancelled would keep the connection that it was cancelled with.
+        if self._reading_back is task:
+            self._reading_back = None
 
     async def _check(self, limit: Limit, line: Line) -> None:
         if await self.composite.check(limit, line.in_force) is InForce.HIGHER:
