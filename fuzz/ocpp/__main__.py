@@ -35,8 +35,9 @@ def main() -> int:
         "attacks": report.attacks,
         "frames": report.frames,
         "charges": report.charges,
-        "memory_mb": [round(megabytes) for _, megabytes, _ in steps],
-        "objects": [objects for *_, objects in steps],
+        "memory_mb": [round(one.megabytes) for one in steps],
+        "objects": [one.objects for one in steps],
+        "blocks": [one.blocks for one in steps],
         "failures": len(report.failures),
     }
     print(json.dumps(results))

@@ -1,5 +1,6 @@
 """A little of script/fuzz ocpp: stations that do not keep to OCPP, beside one that does."""
 
+from collections import Counter
 from dataclasses import replace
 import logging
 from random import Random
@@ -9,11 +10,14 @@ import pytest
 
 from custom_components.forecourt.core.model.session import Session
 from custom_components.forecourt.ledger import Ledger
+from custom_components.forecourt.stations.ocpp.door import Door
 from custom_components.forecourt.stations.ocpp.rpc import Rpc
 from custom_components.forecourt.stations.ocpp.schema import CALL, Schemas
-from fuzz.ocpp import attack, campaign as campaign_module, mutations
+from fuzz.ocpp import attack, campaign as campaign_module, memory, mutations
 from fuzz.ocpp.attack import any_id, masked, readable_id
-from fuzz.ocpp.campaign import Report, campaign, judge_memory
+from fuzz.ocpp.bounds import LOWERED, lowered
+from fuzz.ocpp.campaign import Report, campaign
+from fuzz.ocpp.memory import Sample
 from fuzz.ocpp.messages import STATION_2, STATION_16, Memory, Messages
 
 SEED = 20_261_123
@@ -94,14 +98,44 @@ async def test_books_that_are_wrong(impatient: None, monkeypatch: pytest.MonkeyP
     assert "Wh of HONEST, its meter" in await failures()
 
 
-def test_memory_that_grows() -> None:
-    report = Report(memory=[(float(second), 200.0 + second, 300_000) for second in range(100)])
-    judge_memory(report, 100.0)
-    [failure] = report.failures
-    assert failure.startswith("memory grew from 2")
-    steady = Report(memory=[(float(second), 200.0, 300_000) for second in range(100)])
-    judge_memory(steady, 100.0)
-    assert steady.failures == []
+async def test_memory_that_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[Any] = []
+    leave = Door.leave
+
+    def careless(self: Door, identity: str) -> None:
+        left.extend([identity] for _ in range(50))
+        leave(self, identity)
+
+    monkeypatch.setattr(Door, "leave", careless)
+    monkeypatch.setattr(campaign_module, "ROUND", 20)
+    monkeypatch.setattr(campaign_module, "REST_S", 0.0)
+    report = await campaign(SEED, 100.0, rounds=18)
+    assert any("builtins.list +" in failure for failure in report.failures), report.memory
+
+
+def test_what_is_growth() -> None:
+    steady = Sample(300_000, 900_000, 200.0)
+    filling = [Sample(280_000 + 4_000 * n, 800_000 + 9_000 * n, 190.0) for n in range(5)]
+    assert memory.growth([*filling, *[steady] * 15]) == []
+    assert memory.growth(filling) == []
+    leaking = [steady._replace(objects=300_000 + 60 * n) for n in range(20)]
+    assert memory.growth(leaking) == ["memory grew from 300420 to 301020 objects"]
+    swelling = [steady._replace(megabytes=200.0 + n) for n in range(20)]
+    assert [one.rpartition(" ")[2] for one in memory.growth(swelling)] == ["megabytes"]
+
+
+def test_of_what_there_is_more() -> None:
+    assert memory.more_of(Counter(a=3, b=9), Counter(a=5, b=8, c=7)) == "c +7, a +2"
+
+
+def test_bounds_are_lowered_for_a_while() -> None:
+    before = [getattr(module, name) for module, name, _ in LOWERED]
+    with lowered():
+        assert [getattr(module, name) for module, name, _ in LOWERED] == [
+            bound for *_, bound in LOWERED
+        ]
+    assert [getattr(module, name) for module, name, _ in LOWERED] == before
+    assert all(bound < usual for (*_, bound), usual in zip(LOWERED, before, strict=True))
 
 
 # What is sent

@@ -1,0 +1,65 @@
+"""How much memory is in use, and whether that grows."""
+
+from collections import Counter
+from collections.abc import Sequence
+import gc
+from pathlib import Path
+import sys
+from typing import NamedTuple
+
+WARM_UP = 0.25
+"""The part of the samples after which everything that has a bound should have reached it."""
+FEWEST = 12
+"""Fewer samples in steady state say nothing."""
+MAX_GROWTH = {"objects": 500, "blocks": 3000, "megabytes": 6}
+"""How much more there may be in the last third of the steady state than in the first.
+
+A charge that happens to run or not makes that difference, and what the allocator does with the
+gaps; whatever is left behind at every attack is ten times as much within minutes.
+"""
+SHOWN = 8
+
+
+class Sample(NamedTuple):
+    """What is in use: objects that may refer to others, all small blocks, and RAM."""
+
+    objects: int
+    blocks: int
+    megabytes: float
+
+
+def sample() -> Sample:
+    """Measure what is in use of this process, without what only waits to be collected."""
+    gc.collect()
+    return Sample(len(gc.get_objects()), sys.getallocatedblocks(), megabytes())
+
+
+def megabytes() -> float:
+    """Return what of this process is in RAM."""
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * 4096 / 1e6
+
+
+def kinds() -> Counter[str]:
+    """Count the objects in use by their type."""
+    return Counter(f"{type(one).__module__}.{type(one).__qualname__}" for one in gc.get_objects())
+
+
+def more_of(before: Counter[str], after: Counter[str]) -> str:
+    """Tell of which types there are more than before, most first."""
+    return ", ".join(f"{name} +{count}" for name, count in (after - before).most_common(SHOWN))
+
+
+def growth(samples: Sequence[Sample]) -> list[str]:
+    """Tell what grew in steady state and should not; nothing of too short a time."""
+    steady = samples[int(len(samples) * WARM_UP) :]
+    if len(steady) < FEWEST:
+        return []
+    third = len(steady) // 3
+    grown = []
+    for index, (name, most) in enumerate(MAX_GROWTH.items()):
+        before = sum(one[index] for one in steady[:third]) / third
+        after = sum(one[index] for one in steady[-third:]) / third
+        if after - before > most:
+            grown.append(f"memory grew from {before:.0f} to {after:.0f} {name}")
+    return grown
