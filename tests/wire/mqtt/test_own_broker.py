@@ -21,7 +21,7 @@ type Told = asyncio.Queue[tuple[str, bytes, bool]]
 
 @asynccontextmanager
 async def dialling(address: Address) -> AsyncIterator[OwnBroker]:
-    async with OwnBroker(address, timeout_s=5, first_wait_s=0.02, longest_wait_s=0.1) as broker:
+    async with OwnBroker(address, timeout_s=2, first_wait_s=0.02, longest_wait_s=0.1) as broker:
         yield broker
 
 
@@ -131,7 +131,7 @@ async def test_a_listener_who_says_nothing() -> None:
     server = await asyncio.start_server(hang, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        async with OwnBroker(local(port), timeout_s=0.1) as broker:
+        async with OwnBroker(local(port), timeout_s=0.1, keepalive_s=1) as broker:
             with pytest.raises(LinkError) as silent:
                 await broker.wait_connected()
             assert silent.value.fault is LinkFault.TIMEOUT

@@ -74,12 +74,14 @@ class OwnBroker:
         address: Address,
         *,
         timeout_s: float = 10.0,
+        keepalive_s: int = 30,
         first_wait_s: float = _FIRST_WAIT_S,
         longest_wait_s: float = _LONGEST_WAIT_S,
     ) -> None:
         """Remember where to go; after a failure the waits double from first to longest."""
         self._address = address
         self._timeout_s = timeout_s
+        self._keepalive_s = keepalive_s
         self._first_wait_s = first_wait_s
         self._longest_wait_s = longest_wait_s
         self._client: Client | None = None
@@ -197,7 +199,7 @@ class OwnBroker:
             identifier=f"forecourt-{secrets.token_hex(4)}",
             tls_context=context,
             timeout=self._timeout_s,
-            keepalive=30,
+            keepalive=self._keepalive_s,
         )
 
     async def _subscribe(self, client: Client, topic: str) -> None:
