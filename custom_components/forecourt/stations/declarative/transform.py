@@ -26,23 +26,9 @@ def decode(transform: Transform, raw: Scalar | None) -> Scalar | None:
     """
     if raw is None or _nothing(raw) or _same(transform.none, raw) is not None:
         return None
-    value = raw
-    if transform.shift or transform.mask is not None or transform.bit is not None:
-        value = _bits(transform, raw)
-    if transform.pattern is not None:
-        found = re.search(transform.pattern, _text(value))
-        if found is None:
-            raise UnmappedError(raw)
-        value = found[1] if found.re.groups else found[0]
-        if value is None or _same(transform.none, value) is not None:
-            return None
-    if transform.map:
-        key = _same(transform.map, value)
-        if key is not None:
-            return transform.map[key]
-        if transform.default is not None:
-            return transform.default
-        raise UnmappedError(raw)
+    value = _taken(transform, raw)
+    if value is None or transform.map:
+        return None if value is None else _mapped(transform, value, raw)
     if isinstance(value, str) and not value.strip():
         return None
     if not transform.numeric and transform.scale == 1 and transform.offset == 0:
@@ -74,6 +60,29 @@ def encode(transform: Transform, value: Scalar) -> Scalar:
     if _nothing(exact):
         raise UnmappedError(value)
     return int(exact) if exact.is_integer() else exact
+
+
+def _taken(transform: Transform, raw: Scalar) -> Scalar | None:
+    """Return the part of `raw` that matters: some bits, or what a pattern finds."""
+    value = raw
+    if transform.shift or transform.mask is not None or transform.bit is not None:
+        value = _bits(transform, raw)
+    if transform.pattern is None:
+        return value
+    found = re.search(transform.pattern, _text(value))
+    if found is None:
+        raise UnmappedError(raw)
+    part: str | None = found[1] if found.re.groups else found[0]
+    return None if part is None or _same(transform.none, part) is not None else part
+
+
+def _mapped(transform: Transform, value: Scalar, raw: Scalar) -> Scalar:
+    key = _same(transform.map, value)
+    if key is not None:
+        return transform.map[key]
+    if transform.default is None:
+        raise UnmappedError(raw)
+    return transform.default
 
 
 def _bits(transform: Transform, raw: Scalar) -> Scalar:
@@ -137,5 +146,5 @@ def _nothing(value: Scalar) -> bool:
 
 
 def _tidy(value: float) -> float:
-    """Return a number without the last digit that arithmetic of floats adds (0.30000000000000004)."""
+    """Return a number without what arithmetic of floats adds at its end."""
     return float(f"{value:.15g}")
