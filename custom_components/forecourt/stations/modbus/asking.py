@@ -105,12 +105,12 @@ class Asker:
             yield
         except ModbusExceptionError as err:
             raise _refusal(err, what, writing=writing) from err
-        except ModbusTimeoutError as err:
-            raise LinkError(LinkFault.TIMEOUT, f"{what}: no answer") from err
-        except ModbusConnectionError as err:
+        except (ModbusTimeoutError, ModbusConnectionError) as err:
             if self._losses != losses:
                 # Boxes that talk to one client only hang up on the second.
                 raise LinkError(LinkFault.BUSY, f"{what}: the box hung up") from err
+            if isinstance(err, ModbusTimeoutError):
+                raise LinkError(LinkFault.TIMEOUT, f"{what}: no answer") from err
             raise LinkError(LinkFault.REFUSED, f"{what}: no connection") from err
         except ModbusProtocolError as err:
             raise LinkError(LinkFault.GARBLED, f"{what}: {type(err).__name__}") from err
