@@ -102,3 +102,9 @@ class WatchView(HomeAssistantView):
     async def get(self, request: web.Request) -> web.Response:
         """Return the longest blocks since the last request."""
         return self.json(self._watch.lap())
+
+    async def post(self, request: web.Request) -> web.Response:
+        """Collect all garbage, and return how long that took in milliseconds."""
+        begin = time.monotonic()
+        gc.collect()
+        return self.json({"full": round((time.monotonic() - begin) * 1000, 2)})
