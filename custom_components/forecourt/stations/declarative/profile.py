@@ -76,7 +76,7 @@ class Order(StrEnum):
 
     A box is paused by `PAUSE` (and goes on by `RESUME`), or by a limit of 0 where the profile
     says so. `RENEW` keeps its watchdog from falling back; one without a fixed value is given
-    the box's `Role.WATCHDOG_S`. A `PAUSE` without a `RESUME` ends with the next limit.
+    the box's `Role.WATCHDOG_S`.
     `PREPARE` is given each time after connecting, before any other order: what a box wants
     written before it heeds others.
     """
