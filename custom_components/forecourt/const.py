@@ -49,6 +49,7 @@ CONF_STATION_ID = "station_id"
 CONF_EVSES = "evses"
 CONF_MAX_CURRENT_A = "max_current_a"
 CONF_FALLBACK_CURRENT_A = "fallback_current_a"
+CONF_SECURITY_PROFILE = "security_profile"
 DEFAULT_MAX_CURRENT_A = 16
 DEFAULT_FALLBACK_CURRENT_A = 6
 MIN_CURRENT_A = 6

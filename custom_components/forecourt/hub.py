@@ -96,7 +96,7 @@ class Hub:
             on_learned=memory.remember_station,
             key=vault.key,
         )
-        self.security = Security(hass, entry, vault, self.central)
+        self.security = Security(hass, entry, vault, self.central, self.station_name)
         self.price = PriceFeed(hass, self.site)
         self.offers = Offers(hass)
         self.issues = StationIssues(

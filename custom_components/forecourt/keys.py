@@ -4,6 +4,7 @@ A store of its own beside the vault: it is written when keys change, which is se
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import TypedDict
 
@@ -11,6 +12,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.storage import Store
 
 from .const import DOMAIN
+from .required import RequiredProfiles
 from .stations.ocpp import SecurityProfile
 from .stations.ocpp.certificates import CertifiedKey
 from .stations.ocpp.keyring import Issued, StationKeys
@@ -54,12 +56,18 @@ class Keys:
     The passwords of stations lie in the vault, where they have always been.
     """
 
-    def __init__(self, hass: HomeAssistant, vault: Vault) -> None:
-        """Use the private store; `load` comes first."""
+    def __init__(
+        self, hass: HomeAssistant, vault: Vault, required: RequiredProfiles | None = None
+    ) -> None:
+        """Use the private store; `load` comes first.
+
+        `required` is where it is kept once more what stations have to show at least.
+        """
         self._store = Store[_KeysData](
             hass, VERSION, f"{DOMAIN}.keys", private=True, atomic_writes=True
         )
         self._vault = vault
+        self._required = required
         self._data = _KeysData(authority=None, server=None, given=None, stations={})
 
     async def load(self) -> None:
@@ -113,7 +121,23 @@ class Keys:
     # Those of stations
 
     def keys(self, identity: str) -> StationKeys:
-        """Return what a station has to show."""
+        """Return what a station has to show: never less than it had to, whatever was lost."""
+        keys, least = self._stored_keys(identity), self._least(identity)
+        return keys if least <= keys.least else replace(keys, security_profile=least)
+
+    def is_lost(self, identity: str) -> bool:
+        """Return whether less is stored than what a station has to show."""
+        return self._least(identity) > self._stored_keys(identity).least
+
+    def remember_least(self, identity: str) -> None:
+        """Keep once more what a station has to show at least, if more is stored."""
+        if self._required is not None:
+            self._required.keep(identity, self.keys(identity).least)
+
+    def _least(self, identity: str) -> SecurityProfile:
+        return SecurityProfile.NONE if self._required is None else self._required.of(identity)
+
+    def _stored_keys(self, identity: str) -> StationKeys:
         password_hash = self._vault.password_hash(identity)
         stored = self._data["stations"].get(identity)
         if stored is None:
@@ -144,6 +168,8 @@ class Keys:
         if keys.password_hash != before.password_hash:
             await self._vault.set_password_hash(identity, keys.password_hash)
         await self._save()
+        if self._required is not None:
+            self._required.keep(identity, keys.least)
 
     async def forget(self, identity: str) -> None:
         """Forget a station that was removed."""

@@ -1,5 +1,6 @@
 """The keys of the site at work: its port with TLS, its authority, and what stations must show."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 import errno
 import logging
@@ -14,7 +15,9 @@ from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
+from .key_issues import KeyIssues
 from .keys import Keys
+from .required import RequiredProfiles
 from .stations.ocpp import CentralSystem, PortInUseError
 from .stations.ocpp.authority import KeyType, issue_server, make_authority
 from .stations.ocpp.certificates import (
@@ -52,12 +55,19 @@ class Security:
     """Keeps the port with TLS as the options say, and its certificates fresh."""
 
     def __init__(
-        self, hass: HomeAssistant, entry: ConfigEntry, vault: Vault, central: CentralSystem
+        self,
+        hass: HomeAssistant,
+        entry: ConfigEntry,
+        vault: Vault,
+        central: CentralSystem,
+        station_name: Callable[[str], str],
     ) -> None:
         """Put the parts together; `load` comes first."""
-        self.keys = Keys(hass, vault)
+        self.keys = Keys(hass, vault, RequiredProfiles(hass, entry))
         self.keyring = Keyring(central, self.keys, lambda: self.keys.authority, now=dt_util.utcnow)
         self.upgrades = Upgrades(self.keyring)
+        self.issues = KeyIssues(hass, self.keys, central, station_name)
+        self.keyring.on_news = self._news
         self._hass = hass
         self._entry = entry
         self._central = central
@@ -74,6 +84,9 @@ class Security:
     async def open(self) -> None:
         """Open the port, if it is wanted, and look after the certificates from now on."""
         self._stop_looking = async_track_time_interval(self._hass, self._look, LOOK_EVERY)
+        for identity in self._central.stations:
+            self.keys.remember_least(identity)
+        self._review()
         await self.sync()
 
     async def close(self) -> None:
@@ -121,6 +134,22 @@ class Security:
         if self._central.tls_port is not None:
             await self.refresh()
         await self.keyring.renew()
+        self._review()
+
+    def _review(self) -> None:
+        for identity in self._central.stations:
+            self.issues.review(identity)
+
+    @callback
+    def _news(self, identity: str) -> None:
+        """Take back what is no trouble any more; a station came, or its keys changed."""
+        if not self.keyring.expects(identity):
+            self._forget(f"{ISSUE_NOT_BACK}_{identity}")
+        least = self.keys.keys(identity).least
+        if self.keys.is_lost(identity) and self.issues.has_proved(identity, least):
+            # It showed what it has to: nothing of it is missing.
+            self._entry.async_create_task(self._hass, self.keyring.change(identity))
+        self.issues.review(identity)
 
     # Certificates
 
@@ -143,6 +172,8 @@ class Security:
     async def forget(self, station_id: str) -> None:
         """Forget the keys of a station that was removed."""
         await self.keys.forget(station_id)
+        self.keyring.forget(station_id)
+        self.issues.forget(station_id)
         self._forget(f"{ISSUE_NOT_BACK}_{station_id}")
 
     async def authority(self) -> CertifiedKey:

@@ -228,6 +228,7 @@ async def test_a_station_that_does_not_come_back(
     # It trusts another authority, too, and so never gets to the encrypted port.
     async with opened(box16(port, tls_port, tls=Tls(OTHERS.chain_pem))) as station:
         station.security._secure_url = "wss://127.0.0.1:1"
+        await site.runtime_data.central.stations[STATION].ready()
         error = await not_upgraded(hass, 2)
         assert error.translation_key == "upgrade_not_back"
         assert issues(hass) == {f"upgrade_not_back_{STATION}"}

@@ -16,6 +16,7 @@ from ..const import (
     CONF_EVSES,
     CONF_FALLBACK_CURRENT_A,
     CONF_MAX_CURRENT_A,
+    CONF_SECURITY_PROFILE,
     CONF_STATION_ID,
     MAX_EVSES,
     MAX_STATION_CURRENT_A,
@@ -36,7 +37,6 @@ NONE, KEEP, GENERATE, OWN, REMOVE = "none", "keep", "generate", "own", "remove"
 
 CONF_PASSWORD_CHOICE = "password_choice"  # noqa: S105 - a question
 CONF_PASSWORD = "password"  # noqa: S105 - a question
-CONF_SECURITY_PROFILE = "security_profile"
 
 # OCPP 1.6 security whitepaper, AuthorizationKey; many stations take no more than 20 characters.
 PASSWORD_LENGTHS = range(16, 41)

@@ -67,6 +67,12 @@ class StationKeys:
     certificate: Issued | None = None
     issued: tuple[Issued, ...] = ()
 
+    @property
+    def least(self) -> SecurityProfile:
+        """The lowest profile that is let in: a password is asked for where there is one."""
+        lowest = SecurityProfile.NONE if self.password_hash is None else SecurityProfile.PASSWORD
+        return max(self.security_profile, lowest)
+
     def shown(self, proof: Proof) -> StationKeys:
         """Return the same without what was replaced by what the station just showed."""
         keys = self
@@ -93,6 +99,7 @@ class Keyring:
     """Keeps what the central system asks of stations in line with the store.
 
     `authority` gives the one that issues certificates, `None` while there is none.
+    `on_news` is told of a station that came, and of one whose keys changed.
     """
 
     def __init__(
@@ -107,12 +114,14 @@ class Keyring:
     ) -> None:
         self.central = central
         self.timing = timing or Timing()
+        self.on_news: Callable[[str], None] = lambda _: None
         self._store = store
         self._authority = authority
         self._now = now
         self._valid = valid
         self._requests = Attempts(now, MAX_REQUESTS_PER_MINUTE)
         self._wanted: dict[str, asyncio.Future[None]] = {}
+        self._expected: dict[str, SecurityProfile] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._end: Callable[[], None] | None = central.subscribe_knocks(self._knocked)
 
@@ -162,7 +171,21 @@ class Keyring:
 
     async def change(self, identity: str, **changes: Any) -> None:
         """Change the keys of a station, and what it has to show with them."""
+        if "security_profile" in changes:
+            self._expected.pop(identity, None)
         await self._keep(identity, replace(self.keys(identity), **changes))
+
+    def expect(self, identity: str, profile: SecurityProfile) -> None:
+        """Ask for nothing less than a profile as soon as the station, which was told to, has it."""
+        self._expected[identity] = profile
+
+    def expects(self, identity: str) -> bool:
+        """Return whether a station is still to come with what it was told to."""
+        return identity in self._expected
+
+    def forget(self, identity: str) -> None:
+        """Expect nothing of a station that was removed."""
+        self._expected.pop(identity, None)
 
     def refresh(self) -> None:
         """Take over that there is an authority now."""
@@ -173,6 +196,7 @@ class Keyring:
         await self._store.keep(identity, keys)
         if identity in self.central.stations:
             self.central.require(identity, self.credentials(identity))
+        self.on_news(identity)
 
     def _knocked(self, knock: Knock) -> None:
         """Drop what was replaced, once a station came with what replaces it."""
@@ -184,7 +208,17 @@ class Keyring:
 
     async def _take_note(self, identity: str, proof: Proof) -> None:
         keys = self.keys(identity)
-        if (after := keys.shown(proof)) != keys:
+        after = keys.shown(proof)
+        expected = self._expected.get(identity)
+        proved = self.central.security_profile(identity) or SecurityProfile.NONE
+        if expected is not None and proved >= expected:
+            del self._expected[identity]
+            # One that goes by a password needs one.
+            if after.password_hash is not None or expected is SecurityProfile.CERTIFICATE:
+                after = replace(after, security_profile=max(expected, after.security_profile))
+        if after == keys:
+            self.on_news(identity)
+        else:
             await self._keep(identity, after)
 
     # Certificates

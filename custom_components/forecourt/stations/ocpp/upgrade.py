@@ -112,6 +112,11 @@ class Upgrades:
         try:
             # Ends with whoever waits for it.
             return await task
+        except UpgradeError as err:
+            if err.trouble is Trouble.NOT_BACK:
+                # It was told, and may come later.
+                self._keyring.expect(identity, profile)
+            raise
         except asyncio.CancelledError:
             if self._is_closed and task.cancelled():
                 raise UpgradeError(identity, Trouble.STOPPED) from None

@@ -1,0 +1,40 @@
+"""What every station has to show at least, kept a second time with its configuration.
+
+The store of keys may be lost or damaged. Without it a station must not be let in with less than
+it once reached: that would open the door to anybody who knows its name.
+"""
+
+from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.core import HomeAssistant, callback
+
+from .const import CONF_SECURITY_PROFILE, CONF_STATION_ID, SUBENTRY_STATION
+from .stations.ocpp import SecurityProfile
+
+
+class RequiredProfiles:
+    """The lowest security profile of every station, in the data of its subentry."""
+
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry) -> None:
+        """Read and write the entry."""
+        self._hass = hass
+        self._entry = entry
+
+    def of(self, identity: str) -> SecurityProfile:
+        """Return what a station has to show at least."""
+        subentry = self._subentry(identity)
+        data = {} if subentry is None else subentry.data
+        return SecurityProfile(data.get(CONF_SECURITY_PROFILE, SecurityProfile.NONE))
+
+    @callback
+    def keep(self, identity: str, profile: SecurityProfile) -> None:
+        """Keep what a station has to show at least."""
+        subentry = self._subentry(identity)
+        if subentry is None or profile == self.of(identity):
+            return
+        self._hass.config_entries.async_update_subentry(
+            self._entry, subentry, data={**subentry.data, CONF_SECURITY_PROFILE: int(profile)}
+        )
+
+    def _subentry(self, identity: str) -> ConfigSubentry | None:
+        stations = self._entry.get_subentries_of_type(SUBENTRY_STATION)
+        return next((one for one in stations if one.data[CONF_STATION_ID] == identity), None)
