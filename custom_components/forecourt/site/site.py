@@ -284,6 +284,8 @@ class Site:
             flags.add(SessionFlag.OFFLINE)
         if start.clock_estimated:
             flags.add(SessionFlag.CLOCK_ESTIMATED)
+        if start.estimated:
+            flags.add(SessionFlag.ESTIMATED)
         user_id = None
         if authorization.accepted:
             user_id = self.desk.owner_of(authorization.user_id)

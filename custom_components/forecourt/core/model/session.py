@@ -26,6 +26,8 @@ class SessionFlag(StrEnum):
     CLOSED_WITHOUT_STOP = "closed_without_stop"
     AMENDED = "amended"
     PRICE_MISSING = "price_missing"
+    ESTIMATED = "estimated"
+    """There is no register: the energy was reckoned from power, and may not be billed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,582 @@
+"""A station that is described by a profile, as the site sees it.
+
+It polls its box, makes site events of what that tells, and brings the site's setpoints into
+force. `run` it in a task until cancelled, then `close` it.
+
+What it may not tell or cannot tell is never feigned: as long as a profile is not proven at this
+very box (`may_write`, or the control test, which is remembered), and where the current cannot be
+limited, `apply` raises `StationError` (not supported) instead of returning, because the site takes
+a return for a limit in force. So the box counts for the fuse at its maximum, and its charges are
+booked without being held.
+
+Between charges a box with volatile orders is held at pause. The watchdog is renewed by `apply`
+while a charge runs, so that a control loop that hangs lets the box fall back; while all outlets
+are held at pause, the poll renews it, for a box that falls back then would begin to charge.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+import logging
+import math
+from uuid import uuid4
+
+from ...core.model.events import StationEvent, StationEventKind
+from ...core.model.finding import Finding, Outcome
+from ...core.model.ids import EvseId
+from ...core.model.reading import VOLTS
+from ...core.model.setpoint import LimitReason, Setpoint
+from ...core.model.station import StationInfo
+from ...core.model.token import Token
+from ..base import (
+    CanRefresh,
+    CanStart,
+    CanStop,
+    CanTest,
+    CanUnlock,
+    Failure,
+    SiteEvents,
+    StationError,
+)
+from .charging import Outlet
+from .commands import WATCHDOG_S, Commands
+from .control_test import ControlTest
+from .link import Link, LinkError, Sample
+from .memory import Memory, OutletMemory
+from .pacing import Pace
+from .profile import Confidence, Order, Profile, Role, Scalar
+from .registers import Source
+from .sampling import ENERGIES, Told, look
+
+_LOGGER = logging.getLogger(__name__)
+
+SLOW_EVERY = timedelta(minutes=10)
+"""How often what hardly changes is read."""
+
+SAVE_EVERY = timedelta(minutes=1)
+"""How often the mere counting of energy is reported to be saved."""
+
+LOST_AFTER = 2
+"""How many polls in a row have to fail until the station counts as offline."""
+
+type Keep = Callable[[str, Memory], None]
+"""Is told the id of the station and what it has to remember from now on."""
+
+
+class DeclarativeStation:
+    """Implements the ports over a link and a profile."""
+
+    def __init__(
+        self,
+        station_id: str,
+        profile: Profile,
+        link: Link,
+        events: SiteEvents,
+        *,
+        now: Callable[[], datetime],
+        evses: int | None = None,
+        fallback_current_a: int | None = None,
+        memory: Memory | None = None,
+        on_memory: Keep | None = None,
+        may_write: bool | None = None,
+        open_to_all: Callable[[], bool] = lambda: False,
+        address: str | None = None,
+        pace: Pace | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        new_id: Callable[[], str] = lambda: uuid4().hex,
+    ) -> None:
+        """Go on from `memory`; nothing happens before `run` or `poll`.
+
+        `fallback_current_a` is what the owner wants it to fall back to, `may_write` whether it
+        may be told anything (by default what the profile's confidence says), `open_to_all`
+        whether anyone may charge, so that it need not stay at pause when this program ends.
+        """
+        memory = memory or Memory()
+        count = profile.connectors if evses is None else evses
+        self.profile = profile
+        self.link = link
+        self.rival_at: datetime | None = None
+        """When another controller was noticed last."""
+        self.fault: LinkError | None = None
+        """Why it could not be reached last, `None` while it answers."""
+        self._may_write = (
+            profile.confidence is Confidence.HARDWARE if may_write is None else may_write
+        )
+        self._proven = memory.proven
+        self._info = StationInfo(
+            id=station_id,
+            protocol=profile.protocol,
+            vendor=profile.vendor,
+            model=profile.models[0] if len(profile.models) == 1 else None,
+            address=address,
+            evses=count,
+            told_evses=count,
+        )
+        self._events = events
+        self._now = now
+        self._fallback_a = fallback_current_a
+        self._on_memory = on_memory
+        self._open_to_all = open_to_all
+        self._pace = pace or Pace()
+        self._sleep = sleep
+        self._commands = self._new_commands(memory.flash_writes, lambda: self.may_write)
+        self._outlets = {
+            number: Outlet(
+                EvseId(station_id, number),
+                profile,
+                self._commands,
+                events,
+                memory.outlets.get(number, OutletMemory()),
+                new_id=new_id,
+            )
+            for number in range(1, count + 1)
+        }
+        self._setpoints: dict[int, Setpoint] = {}
+        self._kept: Memory | None = memory
+        self._kept_at: datetime | None = None
+        self._lock = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._online = False
+        self._opened = False
+        self._failures = 0
+        self._slow_at: datetime | None = None
+        self._told_fallback_a: int | None = None
+        self._noted: set[tuple[Role, Scalar]] = set()
+        self._test: ControlTest | None = None
+        self._stop_news: Callable[[], None] | None = None
+
+    # The station
+
+    @property
+    def info(self) -> StationInfo:
+        """What is known about the station."""
+        return self._info
+
+    @property
+    def online(self) -> bool:
+        """Whether the box answers."""
+        return self._online
+
+    @property
+    def may_write(self) -> bool:
+        """Whether the box may be told anything."""
+        return self._may_write or self._proven
+
+    @property
+    def memory(self) -> Memory:
+        """What it has to remember over a restart."""
+        return Memory(
+            outlets={number: outlet.memory for number, outlet in self._outlets.items()},
+            flash_writes=self._commands.flash_writes,
+            proven=self._proven,
+        )
+
+    @property
+    def fallback_current_a(self) -> int | None:
+        """What its watchdog lets flow; without one, what it was told, as long as it answers."""
+        if self.profile.watchdog is not None and self.may_write:
+            fixed = self.profile.watchdog.fallback_a
+            if fixed is not None:
+                return math.ceil(fixed)
+            if self._told_fallback_a is not None:
+                return self._told_fallback_a
+        told = [self._commands.told_a(number) for number in self._outlets]
+        known = [current_a for current_a in told if current_a is not None]
+        if not self._online or len(known) < len(told):
+            return None
+        return max(known, default=None)
+
+    def supports(self, capability: type) -> bool:
+        """Whether this box can do it, as probed."""
+        if capability is CanStart:
+            return self._commands.can_hold
+        if capability is CanStop:
+            return self._commands.can_pause
+        if capability is CanUnlock:
+            return self._commands.has(Order.UNLOCK)
+        if capability is CanTest:
+            return bool(self.profile.orders)
+        return capability is CanRefresh
+
+    async def apply(self, setpoint: Setpoint) -> None:
+        """Bring the setpoint into force, and renew the watchdog."""
+        self._require()
+        self._setpoints[setpoint.evse.number] = setpoint
+        if self._test is not None:
+            self._test.wanted(setpoint)
+            return
+        async with self._lock:
+            outlet = self._outlet(setpoint.evse)
+            if outlet.transaction_id is None:
+                return
+            if not self.may_write:
+                raise StationError(
+                    self._info.id, Failure.NOT_SUPPORTED, "nobody has shown yet that it obeys"
+                )
+            # While this call waited its turn, a newer setpoint may have come.
+            newest = self._setpoints[setpoint.evse.number]
+            await self._commands.bring(setpoint.evse.number, newest.current_a)
+            await self._commands.renew()
+            await outlet.tell_status()
+
+    async def start(self, evse: EvseId, token: Token) -> None:
+        """Let somebody charge, now or with the car that is plugged in soon."""
+        self._require()
+        async with self._lock:
+            try:
+                await self._outlet(evse).start(token)
+            finally:
+                self._keep_memory()
+        self._wake.set()
+
+    async def stop(self, transaction_id: int) -> None:
+        """End the transaction and pause the box."""
+        self._require()
+        async with self._lock:
+            for outlet in self._outlets.values():
+                if outlet.transaction_id == transaction_id:
+                    try:
+                        await outlet.stop()
+                    finally:
+                        self._keep_memory()
+                    break
+            else:
+                raise StationError(self._info.id, Failure.REFUSED, "it runs no such transaction")
+        self._wake.set()
+
+    async def unlock(self, evse: EvseId) -> None:
+        """Release the cable."""
+        self._require()
+        async with self._lock:
+            await self._commands.order(Order.UNLOCK, outlet=evse.number)
+
+    async def refresh(self, evse: EvseId) -> None:
+        """Read the box now."""
+        self._outlet(evse)
+        await self.poll()
+        self._require()
+
+    async def test(self) -> list[Finding]:
+        """Show that the box obeys, with the car that charges; what it proves is remembered."""
+        self._require()
+        charging = [
+            outlet
+            for outlet in self._outlets.values()
+            if outlet.told is not None and outlet.told.drawing
+        ]
+        if not charging:
+            return [Finding(probe="charging", outcome=Outcome.SKIPPED, detail="no car charges")]
+        if self._test is not None:
+            raise StationError(self._info.id, Failure.REFUSED, "it is being tested already")
+        outlet = charging[0]
+        number = outlet.evse.number
+        if self.may_write and outlet.transaction_id is None:
+            return [Finding(probe="charging", outcome=Outcome.SKIPPED, detail="nobody was let in")]
+        async with self._lock:
+            commands = self._new_commands(self._commands.flash_writes, lambda: True)
+            self._commands.doubt(number)
+            self._test = ControlTest(
+                commands,
+                number,
+                read=lambda: self._look(outlet),
+                restore_a=self._restore_a(outlet),
+                sleep=self._sleep,
+            )
+            try:
+                findings = [finding async for finding in self._test.run()]
+            finally:
+                self._test = None
+                self._commands.flash_writes = commands.flash_writes
+                self._commands.doubt(number)
+            if _prove(findings):
+                self._proven = True
+            self._keep_memory()
+        self._wake.set()
+        return findings
+
+    # The life
+
+    async def run(self) -> None:
+        """Poll the box until cancelled."""
+        if self._stop_news is None:
+            self._stop_news = self.link.on_news(self._wake.set)
+        while True:
+            self._wake.clear()
+            try:
+                await self.poll()
+            except Exception:
+                # A fault of the site, such as a full disk, must not end the polling in silence:
+                # what was not booked is told again.
+                _LOGGER.exception("%s could not be served; trying again", self._info.id)
+            busy = any(outlet.busy for outlet in self._outlets.values())
+            pause_s = self._pace.next_s(busy=busy, failures=self._failures)
+            try:
+                async with asyncio.timeout(pause_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    async def close(self) -> None:
+        """Leave the box in its safe state, and let go of it; `run` is over by then.
+
+        A charge that is allowed goes on at the fallback current. A box that is held at pause
+        stays so, unless anyone may charge.
+        """
+        if self._stop_news is not None:
+            self._stop_news()
+            self._stop_news = None
+        async with self._lock:
+            if self._online and self.may_write:
+                for number, outlet in self._outlets.items():
+                    await self._leave(number, outlet)
+            self._online = False
+            await self.link.close()
+            self._opened = False
+
+    async def poll(self) -> None:
+        """Read the box once, and tell the site. A box that does not answer is offline."""
+        async with self._lock:
+            try:
+                sample = await self._read()
+            except LinkError as err:
+                self._missed(err)
+                return
+            self._answered()
+            try:
+                await self._digest(sample)
+            finally:
+                self._keep_memory()
+
+    async def _read(self) -> Sample:
+        if not self._opened:
+            await self.link.open()
+            self._opened = True
+            self._slow_at = None
+        now = self._now()
+        slow = self._slow_at is None or now - self._slow_at >= SLOW_EVERY
+        sample = await self.link.read(slow=slow)
+        if slow:
+            self._slow_at = now
+            await self._introduce(sample)
+        return sample
+
+    async def _digest(self, sample: Sample) -> None:
+        now = self._now()
+        self._note_unknown(sample, now)
+        source = self._source()
+        told = {number: look(sample, number, self.profile, now) for number in self._outlets}
+        told = self._hand_out_token(told)
+        for number, outlet in self._outlets.items():
+            outlet.source = source
+            if self._commands.noticed(number, told[number]):
+                self._meet_rival(outlet.evse, now)
+            await outlet.digest(told[number])
+        if all(outlet.transaction_id is None for outlet in self._outlets.values()):
+            await self._renew_idle()
+
+    async def _renew_idle(self) -> None:
+        """Keep a box that is held at pause from falling back to charging."""
+        try:
+            await self._commands.renew()
+        except StationError as err:
+            _LOGGER.debug("%s is not kept from falling back: %s", self._info.id, err)
+
+    def _missed(self, error: LinkError) -> None:
+        self._failures += 1
+        is_first = self.fault is None
+        self.fault = error
+        if not self.link.connected:
+            self._opened = False
+        if self._failures < LOST_AFTER:
+            return
+        if self._failures == LOST_AFTER and (self._online or is_first or self._slow_at is None):
+            _LOGGER.warning("%s does not answer: %s", self._info.id, error)
+        if self._online:
+            self._online = False
+            self._events.station_changed(self)
+
+    def _answered(self) -> None:
+        self.fault = None
+        if self._failures >= LOST_AFTER:
+            _LOGGER.info("%s answers again", self._info.id)
+            # Nobody knows what it forgot meanwhile.
+            self._commands.forget()
+        self._failures = 0
+        if not self._online:
+            self._online = True
+            self._events.station_changed(self)
+
+    async def _introduce(self, sample: Sample) -> None:
+        """Take note of what hardly changes, and see to it that the box falls back safely."""
+
+        def text(role: Role) -> str | None:
+            value = sample.station.get(role, sample.outlets.get(1, {}).get(role))
+            return str(value).strip() or None if value is not None else None
+
+        def number(role: Role) -> float | None:
+            value = sample.station.get(role, sample.outlets.get(1, {}).get(role))
+            known = isinstance(value, int | float) and not isinstance(value, bool)
+            return float(value) if known and math.isfinite(value) else None  # type: ignore[arg-type]
+
+        info = replace(
+            self._info,
+            vendor=text(Role.VENDOR) or self._info.vendor,
+            model=text(Role.MODEL) or self._info.model,
+            serial=text(Role.SERIAL) or self._info.serial,
+            firmware=text(Role.FIRMWARE) or self._info.firmware,
+        )
+        if info != self._info:
+            self._info = info
+            self._events.station_changed(self)
+        self._commands.watchdog_s = number(Role.WATCHDOG_S) or None
+        fallback_a = number(Role.FALLBACK_A)
+        if fallback_a is None and (watts := number(Role.FALLBACK_W)) is not None:
+            # All of it may flow on one phase.
+            fallback_a = watts / VOLTS
+        self._told_fallback_a = None if fallback_a is None else math.ceil(fallback_a)
+        await self._set_fallback(number(Role.WATCHDOG_S))
+
+    async def _set_fallback(self, watchdog_s: float | None) -> None:
+        """Write the fallback current and the watchdog's time where they are not as wanted."""
+        wanted = self._fallback_a
+        writes: list[tuple[Order, Scalar]] = []
+        if wanted is not None and self._told_fallback_a not in (None, wanted):
+            writes.append((Order.FALLBACK_A, wanted))
+        if watchdog_s == 0:
+            writes.append((Order.WATCHDOG_S, WATCHDOG_S))
+        for order, value in writes:
+            if not self._commands.has(order):
+                continue
+            try:
+                await self._commands.order(order, value)
+            except StationError as err:
+                _LOGGER.warning("Could not set %s of %s", order, err)
+                continue
+            if order is Order.FALLBACK_A:
+                self._told_fallback_a = wanted
+            else:
+                self._commands.watchdog_s = WATCHDOG_S
+
+    async def _leave(self, number: int, outlet: Outlet) -> None:
+        setpoint = self._setpoints.get(number)
+        allowed = outlet.transaction_id is not None and (
+            setpoint is None
+            or setpoint.reason not in (LimitReason.NOT_ALLOWED, LimitReason.NOT_AUTHORIZED)
+        )
+        try:
+            if allowed or (outlet.transaction_id is None and self._open_to_all()):
+                if self._fallback_a is not None:
+                    await self._commands.bring(number, self._fallback_a)
+            else:
+                await outlet.hold()
+        except StationError as err:
+            _LOGGER.warning("Could not leave in its safe state: %s", err)
+
+    # What it knows
+
+    def _new_commands(
+        self, flash_writes: tuple[datetime, ...], may_write: Callable[[], bool]
+    ) -> Commands:
+        return Commands(
+            self._info.id,
+            self.profile,
+            self.link,
+            now=self._now,
+            may_write=may_write,
+            flash_writes=flash_writes,
+        )
+
+    def _source(self) -> Source:
+        if self.link.has(Role.ENERGY_WH) or any(self.link.has(role) for role in ENERGIES):
+            return Source.LIFETIME
+        return Source.SESSION if self.link.has(Role.SESSION_ENERGY_WH) else Source.POWER
+
+    def _hand_out_token(self, told: dict[int, Told]) -> dict[int, Told]:
+        """Give a token that was shown to the station as a whole to the outlet that waits."""
+        spec = self.profile.readings.get(Role.TOKEN)
+        if spec is None or not spec.station or len(told) < 2:
+            return told
+        taker = next(
+            (
+                number
+                for number, outlet in self._outlets.items()
+                if outlet.memory.shown == told[number].token or outlet.wants_token
+            ),
+            None,
+        )
+        return {
+            number: one if number == taker else replace(one, token=None)
+            for number, one in told.items()
+        }
+
+    def _note_unknown(self, sample: Sample, now: datetime) -> None:
+        for role, raw in sample.unknown.items():
+            if role is Role.TOKEN or (role, raw) in self._noted:
+                continue
+            self._noted.add((role, raw))
+            _LOGGER.warning("%s tells an unknown %s: %r", self._info.id, role, raw)
+            self._tell(StationEventKind.MONITORING, "unknown value", f"{role} {raw}", now)
+
+    def _meet_rival(self, evse: EvseId, now: datetime) -> None:
+        self.rival_at = now
+        _LOGGER.warning("%s is told what to do by another controller, too", evse)
+        self._tell(StationEventKind.EXTERNAL_LIMIT, "another controller", str(evse), now)
+
+    def _tell(self, kind: StationEventKind, what: str, detail: str, at: datetime) -> None:
+        self._events.happened(
+            StationEvent(station_id=self._info.id, kind=kind, at=at, what=what, detail=detail)
+        )
+
+    def _keep_memory(self) -> None:
+        """Have it saved when something happened; mere counting once in a while."""
+        memory, kept, now = self.memory, self._kept, self._now()
+        if self._on_memory is None or memory == kept:
+            return
+        happened = (
+            kept is None
+            or replace(memory, outlets={}) != replace(kept, outlets={})
+            or any(
+                one.moved(kept.outlets.get(number, OutletMemory()))
+                for number, one in memory.outlets.items()
+            )
+        )
+        if happened or self._kept_at is None or now - self._kept_at >= SAVE_EVERY:
+            self._kept, self._kept_at = memory, now
+            self._on_memory(self._info.id, memory)
+
+    async def _look(self, outlet: Outlet) -> Told:
+        """Read the box for the control test; the site goes on seeing what it tells."""
+        await self._digest(await self._read())
+        assert outlet.told is not None  # noqa: S101 - it was just read
+        return outlet.told
+
+    def _restore_a(self, outlet: Outlet) -> Callable[[], int]:
+        """Return what gives the current that is to be in force after a test."""
+        number = outlet.evse.number
+        before = outlet.told.limit_a if outlet.told is not None else None
+
+        def restore_a() -> int:
+            setpoint = self._setpoints.get(number)
+            if setpoint is not None and self._now() < setpoint.valid_until:
+                return setpoint.current_a
+            return self.profile.max_current_a if before is None else int(before)
+
+        return restore_a
+
+    def _outlet(self, evse: EvseId) -> Outlet:
+        outlet = self._outlets.get(evse.number)
+        if outlet is None:
+            raise StationError(self._info.id, Failure.NOT_SUPPORTED, "it has no such outlet")
+        return outlet
+
+    def _require(self) -> None:
+        if not self._online:
+            raise StationError(self._info.id, Failure.OFFLINE)
+
+
+def _prove(findings: Sequence[Finding]) -> bool:
+    """Whether a control test showed that the box obeys."""
+    return any(finding.outcome is Outcome.OK for finding in findings) and not any(
+        finding.outcome is Outcome.FAILED for finding in findings
+    )
