@@ -1,5 +1,6 @@
 """One request to a box, and what it means when it fails."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -36,6 +37,12 @@ _NO_ACCESS = frozenset(
 )
 """What boxes answer to writes when their owner has not allowed control from outside."""
 
+_PATIENCE_S = 10.0
+"""How long a request may wait for those of others, and a box may say that it is busy.
+
+A backend repeats what is answered so for a minute, and keeps the line for it all the while.
+"""
+
 
 class Asker:
     """A unit, whose failures are `LinkError`s."""
@@ -47,6 +54,7 @@ class Asker:
         self._unit = unit
         self.unit_id = unit_id
         self._losses = 0
+        self._patience_s = _PATIENCE_S + timeout_s
         unit.require_timeout(timeout_s)
         unit.set_message_spacing(spacing_s)
         self._forget = unit.on_connection_lost(self._lost)
@@ -102,15 +110,18 @@ class Asker:
     async def _told(self, what: str, *, writing: bool = False) -> AsyncIterator[None]:
         losses = self._losses
         try:
-            yield
+            async with asyncio.timeout(self._patience_s):
+                yield
         except ModbusExceptionError as err:
             raise _refusal(err, what, writing=writing) from err
-        except (ModbusTimeoutError, ModbusConnectionError) as err:
+        except (TimeoutError, ModbusConnectionError) as err:
             if self._losses != losses:
                 # Boxes that talk to one client only hang up on the second.
                 raise LinkError(LinkFault.BUSY, f"{what}: the box hung up") from err
             if isinstance(err, ModbusTimeoutError):
                 raise LinkError(LinkFault.TIMEOUT, f"{what}: no answer") from err
+            if isinstance(err, TimeoutError):
+                raise LinkError(LinkFault.BUSY, f"{what}: it, or its line, was busy") from err
             raise LinkError(LinkFault.REFUSED, f"{what}: no connection") from err
         except ModbusProtocolError as err:
             raise LinkError(LinkFault.GARBLED, f"{what}: {type(err).__name__}") from err

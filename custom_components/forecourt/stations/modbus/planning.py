@@ -84,6 +84,7 @@ def plan(values: Iterable[Wanted], transport: ModbusTransport) -> list[Block]:
 def _groups(table: list[Wanted], transport: ModbusTransport) -> Iterator[list[Wanted]]:
     bits = table[0].register.space in (Space.COIL, Space.DISCRETE)
     longest = _MAX_BITS if bits else transport.max_registers
+    solitary = [value.register.address for value in table if value.register.alone]
     group: list[Wanted] = []
     end = 0
     for value in sorted(table, key=lambda each: (each.register.alone, each.register.address)):
@@ -93,6 +94,7 @@ def _groups(table: list[Wanted], transport: ModbusTransport) -> Iterator[list[Wa
             together
             and value.register.address - end <= transport.max_gap
             and max(end, value.end) - group[0].register.address <= longest
+            and not any(end <= address < value.register.address for address in solitary)
         )
         # Two readings of one register (a number and a bit of it) need no second request.
         twin = same and value.end == end and value.register.alone == group[0].register.alone
