@@ -335,8 +335,8 @@ def _check_transport(found: Spec, report: Report) -> None:
         text = f"There are {most} connectors, so {most} unit ids are wanted."
         report.wrong(("transport", "connector_units"), text)
     for index, topic in enumerate(transport.get("discovery") or ()):
-        if "+" not in topic.split("/"):
-            text = "A '+' at the place of the id is missing."
+        if "+" not in topic.split("/") and "discovered_id" not in transport:
+            text = "A '+' at the place of the id is missing, or a 'discovered_id'."
             report.wrong(("transport", "discovery", index), text)
     if "prefix" in transport:
         _check_placeholders(transport["prefix"], frozenset({"id"}), ("transport", "prefix"), report)
