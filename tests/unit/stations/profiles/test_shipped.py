@@ -58,8 +58,8 @@ def test_there_are_many(by_modbus: list[Profile]) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_profile_is_whole(profiles: dict[str, Profile], name: str) -> None:
-    profile = profiles[name]
+def test_a_profile_is_whole(name: str) -> None:
+    profile = _load(name)
     assert profile.id == name
     assert profile.sources
     assert profile.confidence is not Confidence.HARDWARE, "nobody has tried it on the box"
