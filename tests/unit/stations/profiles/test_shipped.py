@@ -70,8 +70,8 @@ def test_a_profile_is_whole(name: str) -> None:
     assert (limits and pauses) or profile.notes, "what it lacks is said in its notes"
 
 
-def test_pausing_and_going_on_come_together(profiles: dict[str, Profile]) -> None:
-    for profile in profiles.values():
+def test_pausing_and_going_on_come_together(by_modbus: list[Profile]) -> None:
+    for profile in by_modbus:
         assert (Order.PAUSE in profile.orders) is (Order.RESUME in profile.orders), profile.id
 
 
