@@ -5,6 +5,7 @@ mistake is told once.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from math import inf
 import re
 from typing import Any
 
@@ -28,6 +29,7 @@ _FLOATS = frozenset({Type.F32, Type.F64})
 _SIGNED = frozenset({Type.I16, Type.I32, Type.I64})
 _BIT_TABLES = frozenset({Space.COIL, Space.DISCRETE})
 _FUNCTIONS = {Space.COIL: (5, 15), Space.HOLDING: (6, 16)}
+_LEAST_A, _MOST_A = 6, 32
 _STATUSES = frozenset(EvseStatus)
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 _IN_TOPIC = frozenset({"id", "prefix", "connector"})
@@ -41,7 +43,11 @@ def check(found: Spec, root: Node, report: Report) -> None:
     for role, spec in readings.items():
         _Reading(role, spec, ("readings", role.value), report).check(found)
     for order, spec in orders.items():
-        _check_order(order, spec, found["protocol"], ("orders", order.value), report)
+        path: Path = ("orders", order.value)
+        _check_order(order, spec, found["protocol"], path, report)
+        bounds = bounds_of_order(order, spec, found.get("current_a") or {})
+        if bounds.get("minimum", 0) > bounds.get("maximum", inf):
+            report.wrong((*path, "minimum"), "It is more than the maximum.")
     # What is there but wrong is not missing as well.
     told = _named(root, "readings")
     can = _named(root, "orders")
@@ -180,14 +186,12 @@ def _check_raw(raw: Scalar, kind: Type, path: Path, report: Report) -> None:
         return
     low, high = bounds
     # A manual gives the value of a signed register as often by its bits (0x8000).
-    if isinstance(raw, str) or not low <= raw <= high - min(low, 0) * 2 or raw != int(raw):
+    if isinstance(raw, str) or not low <= raw <= high - low or raw != int(raw):
         report.wrong(path, f"A {kind} is never {raw!r}; it goes from {low} to {high}.")
 
 
 def _check_order(order: Order, spec: Spec, protocol: str, path: Path, report: Report) -> None:
     _check_firmware(spec, path, report)
-    if spec.get("minimum", 0) > spec.get("maximum", float("inf")):
-        report.wrong((*path, "minimum"), "It is more than the maximum.")
     if spec.get("zero_pauses") and order not in (Order.LIMIT_A, Order.LIMIT_W):
         report.wrong((*path, "zero_pauses"), "It is for limits.")
     takes = False
@@ -201,6 +205,15 @@ def _check_order(order: Order, spec: Spec, protocol: str, path: Path, report: Re
         _check_write(write, order, protocol, where, report)
     if order in VALUED and not takes:
         report.wrong((*path, "write"), f"None of them writes the value of {order}.")
+
+
+def bounds_of_order(order: Order, spec: Spec, current: Spec) -> dict[str, float]:
+    """Return the bounds of an order's value; those of a current are the box's own if not told."""
+    bounds = {key: spec[key] for key in ("minimum", "maximum") if key in spec}
+    if order is Order.LIMIT_A:
+        bounds.setdefault("minimum", current.get("min", _LEAST_A))
+        bounds.setdefault("maximum", current.get("max", _MOST_A))
+    return bounds
 
 
 def _carries(write: Spec, protocol: str) -> bool:

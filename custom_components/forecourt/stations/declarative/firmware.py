@@ -2,12 +2,14 @@
 
 import re
 
-_VERSION = re.compile(r"\d{1,9}(?:\.\d{1,9}){0,5}")
+# The name of a model may have numbers as well, so one with dots is preferred.
+_VERSION = re.compile(r"\d{1,9}(?:\.\d{1,9}){1,5}")
+_NUMBER = re.compile(r"\d{1,9}")
 
 
 def version_of(text: str) -> tuple[int, ...] | None:
     """Return the numbers of the first version in a text, without zeros at its end."""
-    found = _VERSION.search(text)
+    found = _VERSION.search(text) or _NUMBER.search(text)
     if found is None:
         return None
     numbers = [int(part) for part in found[0].split(".")]

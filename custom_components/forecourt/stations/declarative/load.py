@@ -31,7 +31,6 @@ from .tree import Node, Problem, ProfileError, Report, merge, parse
 __all__ = ["Problem", "ProfileError", "load_profile"]
 
 _DEEPEST_FAMILY = 4
-_LEAST_A, _MOST_A = 6, 32
 
 
 def load_profile(text: str, *, name: str, base: Callable[[str], str] | None = None) -> Profile:
@@ -177,9 +176,7 @@ def _order(
 ) -> OrderSpec:
     rest = dict(spec)
     writes = rest.pop("write")
-    if order is Order.LIMIT_A:
-        rest.setdefault("minimum", current.get("min", _LEAST_A))
-        rest.setdefault("maximum", current.get("max", _MOST_A))
+    rest |= checks.bounds_of_order(order, spec, current)
     return OrderSpec(order=order, writes=tuple(_write(protocol, write) for write in writes), **rest)
 
 

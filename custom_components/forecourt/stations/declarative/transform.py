@@ -59,7 +59,8 @@ def encode(transform: Transform, value: Scalar) -> Scalar:
     exact = _tidy((number - transform.offset) / transform.scale)
     if _nothing(exact):
         raise UnmappedError(value)
-    return int(exact) if exact.is_integer() else exact
+    whole = round(exact)
+    return whole if abs(exact - whole) < 1e-6 else exact
 
 
 def _taken(transform: Transform, raw: Scalar) -> Scalar | None:
