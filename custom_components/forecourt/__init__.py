@@ -187,7 +187,7 @@ class _Updater:
                 await hub.remove_station(subentry.data[CONF_STATION_ID])
         for subentry_id, subentry in _of_type(after, SUBENTRY_STATION).items():
             if before.get(subentry_id) != subentry:
-                hub.sync_station(subentry)
+                await hub.sync_station(subentry)
 
 
 def _snapshot(entry: ForecourtConfigEntry) -> dict[str, ConfigSubentry]:

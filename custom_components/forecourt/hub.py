@@ -23,6 +23,7 @@ from .const import (
     CONF_PERSON,
     CONF_PERSONAL_DATA,
     CONF_PORT,
+    CONF_PROFILE,
     CONF_STATION_ID,
     CONF_USER_ID,
     DOMAIN,
@@ -36,6 +37,7 @@ from .core.model.ids import EvseId
 from .core.model.reservation import Reservation
 from .core.model.station import StationInfo
 from .core.model.token import Access, Token, User
+from .declared import DeclaredStations, profiles_folder
 from .devices import forget_persons, register_site, register_user
 from .issues import StationIssues
 from .ledger import Ledger
@@ -45,6 +47,8 @@ from .price import PriceFeed
 from .security import Security
 from .site import Site, SiteSettings
 from .site.signal import Signal
+from .stations.base import Station
+from .stations.declarative.library import Library
 from .stations.ocpp import CentralSystem, PortInUseError
 from .stations.ocpp.forward import ForwardTarget
 from .stations.ocpp.ha import async_serve
@@ -111,6 +115,8 @@ class Hub:
         self.user_added = Signal[ConfigSubentry]()
         self.users_changed = Signal[None]()
         self.privacy_changed = Signal[bool]()
+        self.library = Library(user=profiles_folder(hass))
+        self.declared = DeclaredStations(hass, entry, self.site, self.library)
         self._names: dict[str, str] = {}
         self._stop_serving: Callable[[], None] | None = None
         self._running: asyncio.Task[None] | None = None
@@ -135,8 +141,9 @@ class Hub:
             self.site.reservations.changed.connect(self._remember_reservations),
             *self.issues.watch(),
         ]
+        await self.declared.load()
         for subentry in self.entry.get_subentries_of_type(SUBENTRY_STATION):
-            self.sync_station(subentry)
+            await self.sync_station(subentry)
         for coordinator in self.coordinators.values():
             await coordinator.load_last_sessions()
         self.usage.start()
@@ -147,6 +154,7 @@ class Hub:
         self._stop_serving = async_serve(self.hass, self.central)
         await self._open_port()
         await self.security.open()
+        self.declared.open()
         self._running = self.hass.async_create_background_task(self.site.run(), "forecourt site")
 
     async def stop(self) -> None:
@@ -171,6 +179,7 @@ class Hub:
         await self.usage.async_shutdown()
         self.price.close()
         await self.security.close()
+        await self.declared.stop()
         await self.central.stop()
         await self.site.close()
         await self.memory.save()
@@ -263,9 +272,16 @@ class Hub:
             station_id,
         )
 
-    @callback
-    def sync_station(self, subentry: ConfigSubentry) -> None:
+    async def sync_station(self, subentry: ConfigSubentry) -> None:
         """Take a station in, or take over what was edited."""
+        if CONF_PROFILE in subentry.data:
+            await self.declared.sync(subentry, lambda station: self._take_in(subentry, station))
+        else:
+            self.sync_dialling(subentry)
+
+    @callback
+    def sync_dialling(self, subentry: ConfigSubentry) -> None:
+        """Take in a station that dials in by OCPP, or take over what was edited."""
         station_id = subentry.data[CONF_STATION_ID]
         station = self.central.add_station(
             station_id,
@@ -277,6 +293,13 @@ class Hub:
         self.security.keyring.attach(station)
         forward = self.vault.forward(station_id)
         station.forward_to(None if forward is None else self.forward_target(forward))
+        self._take_in(subentry, station)
+        discovery.take_back(self.hass, station_id)
+
+    @callback
+    def _take_in(self, subentry: ConfigSubentry, station: Station) -> None:
+        """Have the site and the entities know a station."""
+        station_id = station.info.id
         limits = Limits(
             max_current_a=subentry.data[CONF_MAX_CURRENT_A],
             fallback_current_a=subentry.data[CONF_FALLBACK_CURRENT_A],
@@ -288,7 +311,6 @@ class Hub:
         coordinator = StationCoordinator(self.hass, self.entry, subentry, self.site, self.pace)
         self.coordinators[station_id] = coordinator
         self.station_added.send(coordinator)
-        discovery.take_back(self.hass, station_id)
 
     def forward_target(self, forward: Forward) -> ForwardTarget:
         """Return how a second central system is reached. Raises `ValueError` if it cannot be."""
@@ -310,6 +332,7 @@ class Hub:
         evses = [state.evse for state in self.site.board.of(station_id)]
         await self.site.remove_station(station_id)
         await self.central.remove_station(station_id)
+        await self.declared.remove(station_id)
         self.issues.forget(station_id, evses)
         await self.security.forget(station_id)
         await self.vault.set_forward(station_id, None)

@@ -28,7 +28,7 @@ from custom_components.forecourt.stations.ocpp import door
 from simulator import Ocpp16Station, RawClient, StationConfig
 
 from .conftest import SetUp, a_station, until
-from .dialogs import Desk, Dialog
+from .dialogs import Desk, Dialog, stations
 
 ANSWERS = {"name": "Home", "main_fuse_a": 35, "access": "anyone"}
 NEWCOMER = "CARPORT-2"
@@ -294,6 +294,20 @@ async def card(hass: HomeAssistant, desk: Desk) -> Dialog:
     dialog = desk.discovered(flow)
     await dialog.look()
     return dialog
+
+
+async def test_a_strangers_word_makes_no_more_outlets_than_can_be_entered(
+    hass: HomeAssistant, empty_site: MockConfigEntry, port: int, desk: Desk
+) -> None:
+    config = StationConfig(NEWCOMER, vendor="Acme", model="acme Wall", connectors=60)
+    async with Ocpp16Station(config, f"ws://127.0.0.1:{port}"):
+        await until(lambda: discovered(hass))
+        pending = empty_site.runtime_data.central.pending
+        await until(lambda: pending[NEWCOMER].evses == 60)
+        dialog = await card(hass, desk)
+        await dialog.answer("discovered", name="Wall", max_current_a=16)
+        [added] = stations(empty_site)
+        assert added.data["evses"] == 8
 
 
 async def test_a_stranger_is_discovered_and_added(

@@ -58,7 +58,7 @@ def refreshes(hass: HomeAssistant, dialog: Dialog) -> Iterator[list[str]]:
 async def test_where_to_dial(site: MockConfigEntry, port: int, desk: Desk) -> None:
     dialog = await connect_screen(desk, site)
 
-    assert dialog.shown["menu_options"] == ["manual"]
+    assert dialog.shown["menu_options"] == ["manual", "other"]
     assert dialog.placeholders["url"] == f"ws://10.10.10.10:{port}/"
     assert dialog.placeholders["encrypted"] == ""
     assert "Nobody has knocked" in dialog.placeholders["knocks"]
@@ -250,7 +250,7 @@ async def test_those_who_wait_already_are_offered(
     ):
         await until(lambda: len(site.runtime_data.central.pending) == 2)
         dialog = await connect_screen(desk, site)
-        assert dialog.shown["menu_options"] == ["waiting", "manual"]
+        assert dialog.shown["menu_options"] == ["waiting", "manual", "other"]
         assert dialog.placeholders["waiting"] == "ONE, TWO"
 
         await dialog.choose("connect", "waiting")

@@ -106,7 +106,7 @@ class ConnectScreen(ConfigSubentryFlow, ABC):
         ]
         return self.async_show_menu(
             step_id="connect",
-            menu_options=["waiting", "manual"] if waiting else ["manual"],
+            menu_options=[*(["waiting"] if waiting else []), "manual", "other"],
             description_placeholders={
                 "url": addresses.plain,
                 "encrypted": "".join(f"\n{text}\n" for text in encrypted),

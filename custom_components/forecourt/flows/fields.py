@@ -19,6 +19,7 @@ import probatio as vol
 
 from ..const import (
     CONF_ACCESS,
+    CONF_FALLBACK_CURRENT_A,
     CONF_MAIN_FUSE_A,
     CONF_MAX_CURRENT_A,
     CONF_PORT,
@@ -74,6 +75,19 @@ MAX_CURRENT: Fields = {
         MIN_CURRENT_A, MAX_STATION_CURRENT_A, "A"
     )
 }
+FALLBACK: Fields = {
+    vol.Required(CONF_FALLBACK_CURRENT_A): whole_number(0, MAX_STATION_CURRENT_A, "A")
+}
+
+
+def fallback_errors(answers: dict[str, Any]) -> dict[str, str]:
+    """Return what is wrong with the fallback: no car charges with less than 6 A."""
+    fallback: int = answers[CONF_FALLBACK_CURRENT_A]
+    if 0 < fallback < MIN_CURRENT_A:
+        return {CONF_FALLBACK_CURRENT_A: "fallback_too_low"}
+    if fallback > answers[CONF_MAX_CURRENT_A]:
+        return {CONF_FALLBACK_CURRENT_A: "fallback_too_high"}
+    return {}
 
 
 def same_name(name: str, others: Iterable[ConfigSubentry]) -> bool:

@@ -16,11 +16,10 @@ from ..const import (
     CONF_EVSES,
     CONF_FALLBACK_CURRENT_A,
     CONF_MAX_CURRENT_A,
+    CONF_PROFILE,
     CONF_SECURITY_PROFILE,
     CONF_STATION_ID,
     MAX_EVSES,
-    MAX_STATION_CURRENT_A,
-    MIN_CURRENT_A,
     station_unique_id,
 )
 from ..core.model.station import StationInfo
@@ -28,7 +27,16 @@ from ..stations.ocpp import SecurityProfile, generate_password, hash_password
 from ..stations.ocpp.door import IDENTITY
 from .adding import is_added, next_step_text, station_data, suggested_name
 from .connect import ConnectScreen
-from .fields import MAX_CURRENT, NAME, choice, labelled_choice, whole_number
+from .declared import DeclaredSteps
+from .fields import (
+    FALLBACK,
+    MAX_CURRENT,
+    NAME,
+    choice,
+    fallback_errors,
+    labelled_choice,
+    whole_number,
+)
 from .forwarding import ForwardSteps
 from .knocks import station_facts, station_label
 from .texts import plain, quoted
@@ -42,7 +50,7 @@ CONF_PASSWORD = "password"  # noqa: S105 - a question
 PASSWORD_LENGTHS = range(16, 41)
 
 
-class StationFlow(ConnectScreen, ForwardSteps):
+class StationFlow(ConnectScreen, DeclaredSteps, ForwardSteps):
     """A wallbox: dialled in, or entered by hand; its currents, its password, who looks on."""
 
     def __init__(self) -> None:
@@ -148,6 +156,8 @@ class StationFlow(ConnectScreen, ForwardSteps):
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
         """Ask what to do."""
+        if CONF_PROFILE in self._get_reconfigure_subentry().data:
+            return await self.async_step_edit_declared()
         return self.async_show_menu(
             step_id="reconfigure",
             menu_options=["edit", "forward"],
@@ -160,11 +170,8 @@ class StationFlow(ConnectScreen, ForwardSteps):
         station_id: str = subentry.data[CONF_STATION_ID]
         errors: dict[str, str] = {}
         if user_input is not None:
-            fallback: int = user_input[CONF_FALLBACK_CURRENT_A]
-            if 0 < fallback < MIN_CURRENT_A:
-                errors[CONF_FALLBACK_CURRENT_A] = "fallback_too_low"
-            elif fallback > user_input[CONF_MAX_CURRENT_A]:
-                errors[CONF_FALLBACK_CURRENT_A] = "fallback_too_high"
+            if errors := fallback_errors(user_input):
+                pass
             elif self._lacks_password(user_input):
                 errors[CONF_SECURITY_PROFILE] = "profile_needs_password"
             else:
@@ -186,7 +193,7 @@ class StationFlow(ConnectScreen, ForwardSteps):
             {
                 **NAME,
                 **MAX_CURRENT,
-                vol.Required(CONF_FALLBACK_CURRENT_A): whole_number(0, MAX_STATION_CURRENT_A, "A"),
+                **FALLBACK,
                 vol.Required(CONF_PASSWORD_CHOICE, default=options[0]): choice(options, "password"),
                 vol.Required(CONF_SECURITY_PROFILE, default=str(int(required))): choice(
                     profiles, "security_profile"
@@ -308,7 +315,7 @@ class StationFlow(ConnectScreen, ForwardSteps):
             },
         )
         # A new password alone is no change of the entry.
-        hub.sync_station(subentry)
+        await hub.sync_station(subentry)
         return result
 
     async def _hash(self) -> str | None:

@@ -16,6 +16,7 @@ from homeassistant.const import (
 )
 from homeassistant.core import CALLBACK_TYPE, Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.event import async_track_state_change_event
 from homeassistant.util.unit_conversion import (
     BaseUnitConverter,
@@ -25,9 +26,11 @@ from homeassistant.util.unit_conversion import (
     PowerConverter,
 )
 
+from ..declarative.library import Library
 from ..declarative.link import Link, LinkError, LinkFault, Sample
 from ..declarative.profile import Order, Profile, Role, Scalar, Transform, Write
 from ..declarative.transform import UnmappedError, decode, encode
+from .mapping import Found, resolve
 
 _UNITS: tuple[tuple[str, type[BaseUnitConverter], str], ...] = (
     ("energy_wh", EnergyConverter, UnitOfEnergy.WATT_HOUR),
@@ -174,3 +177,30 @@ def _number(raw: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) else None
+
+
+async def device_profile(hass: HomeAssistant, library: Library, device_id: str) -> Profile | None:
+    """Return the profile of a device of another integration, `None` where none knows it."""
+    profiles = await hass.async_add_executor_job(library.all)
+    registry = er.async_get(hass)
+    entries = er.async_entries_for_device(registry, device_id)
+    found = [
+        Found(
+            entity_id=entry.entity_id,
+            domain=entry.domain,
+            unique_id=entry.unique_id,
+            key=entry.translation_key,
+            device_class=entry.device_class or entry.original_device_class,
+            unit=entry.unit_of_measurement,
+            counts=(entry.capabilities or {}).get("state_class") == "total_increasing",
+        )
+        for entry in entries
+        if not entry.disabled
+    ]
+    platforms = {entry.platform for entry in entries}
+    for profile in profiles.values():
+        if profile.integration in platforms:
+            resolved = resolve(profile, found)
+            if resolved.readings.keys() & {Role.STATUS, Role.PLUGGED, Role.CHARGING}:
+                return resolved
+    return None

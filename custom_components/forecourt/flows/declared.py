@@ -1,0 +1,275 @@
+"""Connects a wallbox without OCPP: by Modbus, by MQTT, or by another integration's entities."""
+
+from abc import ABC
+from typing import Any
+
+from homeassistant.config_entries import ConfigSubentryFlow, SubentryFlowResult
+from homeassistant.const import CONF_DEVICE_ID, CONF_HOST, CONF_NAME, CONF_PORT
+from homeassistant.helpers.selector import DeviceSelector, TextSelector
+from homeassistant.util import slugify
+import probatio as vol
+
+from ..const import (
+    CONF_FALLBACK_CURRENT_A,
+    CONF_LINK,
+    CONF_MAX_CURRENT_A,
+    CONF_PROFILE,
+    CONF_STATION_ID,
+    MAX_STATION_CURRENT_A,
+    MIN_CURRENT_A,
+    station_unique_id,
+)
+from ..declared import CONF_BOX_ID, CONF_KIND, CONF_UNIT, Box, LinkData, look_at
+from ..stations.declarative.library import Choice
+from ..stations.declarative.link import LinkError
+from ..stations.declarative.profile import (
+    ENTITIES,
+    MODBUS,
+    MQTT,
+    ModbusTransport,
+    MqttTransport,
+    Profile,
+)
+from ..stations.entities.ha import device_profile
+from .adding import is_added, next_step_text, station_data
+from .fields import FALLBACK, MAX_CURRENT, NAME, fallback_errors, labelled_choice, whole_number
+from .running import running_hub
+from .texts import plain, quoted
+
+KINDS = ("tcp", "rtu_over_tcp", "udp")
+
+
+class DeclaredSteps(ConfigSubentryFlow, ABC):
+    """Model, address, a look at the box, and only then a station."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        super().__init__()
+        self._profile: Profile | None = None
+        self._link: LinkData = {}
+        self._box: Box | None = None
+
+    async def async_step_other(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask by what the wallbox is reached."""
+        return self.async_show_menu(step_id="other", menu_options=[MODBUS, MQTT, ENTITIES])
+
+    async def async_step_modbus(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask for the model."""
+        return await self._ask_model(MODBUS, user_input)
+
+    async def async_step_mqtt(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Ask for the model."""
+        return await self._ask_model(MQTT, user_input)
+
+    async def _ask_model(
+        self, protocol: str, user_input: dict[str, Any] | None
+    ) -> SubentryFlowResult:
+        library = running_hub(self._get_entry()).library
+        if user_input is not None:
+            self._profile = await self.hass.async_add_executor_job(
+                library.get, user_input[CONF_PROFILE]
+            )
+            return await (
+                self.async_step_modbus_address()
+                if protocol == MODBUS
+                else self.async_step_mqtt_topics()
+            )
+        choices = await self.hass.async_add_executor_job(library.choices)
+        labels = {one.id: _label(one) for one in choices if one.protocol == protocol}
+        return self.async_show_form(
+            step_id=protocol,
+            data_schema=vol.Schema({vol.Required(CONF_PROFILE): labelled_choice(labels)}),
+        )
+
+    async def async_step_modbus_address(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask where the box is, and look at it."""
+        assert self._profile is not None  # noqa: S101 - the step before
+        transport = self._profile.transport
+        assert isinstance(transport, ModbusTransport)  # noqa: S101 - as it is by Modbus
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            self._link = {**user_input, CONF_HOST: user_input[CONF_HOST].strip()}
+            if (error := await self._look()) is None:
+                return await self.async_step_found()
+            errors["base"] = error
+        kinds = [kind for kind in KINDS if kind in transport.kinds]
+        # A box on a serial line is reached through a gateway.
+        kinds = kinds or ["rtu_over_tcp", "tcp"]
+        schema = vol.Schema(
+            {
+                vol.Required(CONF_HOST): TextSelector(),
+                vol.Required(CONF_PORT, default=transport.port): whole_number(1, 65535),
+                vol.Required(CONF_UNIT, default=transport.unit): whole_number(0, 255),
+                vol.Required(CONF_KIND, default=kinds[0]): labelled_choice(
+                    {kind: kind.replace("_", " ").upper() for kind in kinds}
+                ),
+            }
+        )
+        return self._form("modbus_address", schema, user_input, errors)
+
+    async def async_step_mqtt_topics(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask what the box calls itself in its topics, and look at it."""
+        assert self._profile is not None  # noqa: S101 - the step before
+        transport = self._profile.transport
+        assert isinstance(transport, MqttTransport)  # noqa: S101 - as it is by MQTT
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            self._link = dict(user_input)
+            if (error := await self._look()) is None:
+                return await self.async_step_found()
+            errors["base"] = error
+        schema: dict[vol.Marker, Any] = {vol.Required(CONF_BOX_ID): TextSelector()}
+        if transport.own_broker:
+            schema |= {
+                vol.Required(CONF_HOST): TextSelector(),
+                vol.Required(CONF_PORT, default=transport.port): whole_number(1, 65535),
+            }
+        return self._form("mqtt_topics", vol.Schema(schema), user_input, errors)
+
+    async def async_step_entities(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask which device of another integration is the wallbox, and look at it."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            library = running_hub(self._get_entry()).library
+            profile = await device_profile(self.hass, library, user_input[CONF_DEVICE_ID])
+            if profile is None:
+                errors["base"] = "device_unknown"
+            else:
+                self._profile = profile
+                self._link = dict(user_input)
+                if (error := await self._look()) is None:
+                    return await self.async_step_found()
+                errors["base"] = error
+        schema = vol.Schema({vol.Required(CONF_DEVICE_ID): DeviceSelector()})
+        return self._form("entities", schema, user_input, errors)
+
+    async def async_step_found(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Show what the box told, ask for a name, and add it."""
+        assert self._profile is not None  # noqa: S101 - the steps before
+        assert self._box is not None  # noqa: S101 - the steps before
+        station_id = self._station_id()
+        if is_added(self._get_entry(), station_id):
+            return self.async_abort(reason="already_added")
+        if user_input is not None:
+            return await self._add(station_id, user_input)
+        most = min(self._box.max_current_a or self._profile.max_current_a, MAX_STATION_CURRENT_A)
+        schema = vol.Schema(
+            {
+                **NAME,
+                vol.Required(CONF_MAX_CURRENT_A, default=min(most, 16)): whole_number(
+                    MIN_CURRENT_A, MAX_STATION_CURRENT_A, "A"
+                ),
+            }
+        )
+        return self.async_show_form(
+            step_id="found",
+            data_schema=self.add_suggested_values_to_schema(
+                schema, {CONF_NAME: self._box.model or self._profile.models[0]}
+            ),
+            description_placeholders={
+                "vendor": self._box.vendor or self._profile.vendor,
+                "model": quoted(self._box.model or "?"),
+                "serial": quoted(self._box.serial or "?"),
+                "firmware": quoted(self._box.firmware or "?"),
+                "meter": "?" if self._box.energy_kwh is None else f"{self._box.energy_kwh:.1f} kWh",
+                "confidence": self._profile.confidence.value,
+            },
+        )
+
+    async def _add(self, station_id: str, answers: dict[str, Any]) -> SubentryFlowResult:
+        assert self._profile is not None  # noqa: S101 - the steps before
+        name = answers[CONF_NAME].strip() or station_id
+        return self.async_create_entry(
+            title=name,
+            data={
+                **station_data(station_id, self._profile.connectors, answers[CONF_MAX_CURRENT_A]),
+                CONF_PROFILE: self._profile.id,
+                CONF_LINK: self._link,
+            },
+            description="declared",
+            description_placeholders={
+                "name": plain(name),
+                "next_step": await next_step_text(self.hass, self._get_entry()),
+            },
+            unique_id=station_unique_id(station_id),
+        )
+
+    async def async_step_edit_declared(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Change the name and the currents of one that was added."""
+        subentry = self._get_reconfigure_subentry()
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            errors = fallback_errors(user_input)
+            if not errors:
+                return self.async_update_and_abort(
+                    self._get_entry(),
+                    subentry,
+                    title=user_input[CONF_NAME].strip() or subentry.title,
+                    data_updates={
+                        key: user_input[key]
+                        for key in (CONF_MAX_CURRENT_A, CONF_FALLBACK_CURRENT_A)
+                    },
+                )
+        schema = vol.Schema({**NAME, **MAX_CURRENT, **FALLBACK})
+        return self.async_show_form(
+            step_id="edit_declared",
+            data_schema=self.add_suggested_values_to_schema(
+                schema, user_input or {CONF_NAME: subentry.title, **subentry.data}
+            ),
+            errors=errors,
+            description_placeholders={"identity": quoted(subentry.data[CONF_STATION_ID])},
+        )
+
+    async def _look(self) -> str | None:
+        """Look at the box; return the key of an error."""
+        assert self._profile is not None  # noqa: S101 - the steps before
+        try:
+            self._box = await look_at(self.hass, self._profile, self._link)
+        except LinkError as error:
+            return f"link_{error.fault.value}"
+        return None
+
+    def _station_id(self) -> str:
+        """Return what names this very box: its serial number, or where it is."""
+        assert self._profile is not None  # noqa: S101 - the steps before
+        assert self._box is not None  # noqa: S101 - the steps before
+        place = self._link.get(CONF_DEVICE_ID) or self._link.get(CONF_BOX_ID)
+        if place is None:
+            place = f"{self._link[CONF_HOST]}_{self._link[CONF_UNIT]}"
+        return f"{self._profile.id}_{slugify(self._box.serial or str(place))}"[:48]
+
+    def _form(
+        self,
+        step_id: str,
+        schema: vol.Schema,
+        user_input: dict[str, Any] | None,
+        errors: dict[str, str],
+    ) -> SubentryFlowResult:
+        hint = (self._profile.write_access_hint if self._profile else None) or ""
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=self.add_suggested_values_to_schema(schema, user_input),
+            errors=errors,
+            description_placeholders={
+                "model": plain(self._profile.models[0] if self._profile else ""),
+                "hint": plain(hint),
+            },
+        )
+
+
+def _label(choice: Choice) -> str:
+    return f"{choice.vendor}: {', '.join(choice.models)}"
