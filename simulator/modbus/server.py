@@ -97,7 +97,7 @@ class Fault:
 
 
 class RegisterServer:
-    """A server on 127.0.0.1; an asynchronous context manager.
+    """A server on an address of this machine; an asynchronous context manager.
 
     `kind` is tcp, rtu_over_tcp or udp. `max_registers` is what a request may read at most (else
     exception 3), `max_clients` how many connections there may be (the next one is closed). A unit
@@ -108,6 +108,7 @@ class RegisterServer:
         self,
         units: dict[int, Tables],
         *,
+        host: str = _LOCAL,
         port: int = 0,
         kind: str = "tcp",
         max_registers: int = 125,
@@ -118,6 +119,7 @@ class RegisterServer:
         if kind not in ("tcp", "rtu_over_tcp", "udp"):
             raise ValueError(f"kind must be tcp, rtu_over_tcp or udp, not {kind!r}")
         self.units = units
+        self.host = host
         self.port = port
         """Where it listens; 0 before `start` means any free port."""
         self.requests: list[Request] = []
@@ -150,7 +152,7 @@ class RegisterServer:
         self._server = kind(
             nothing,
             framer=FramerType.RTU if self._kind == "rtu_over_tcp" else FramerType.SOCKET,
-            address=(_LOCAL, self.port),
+            address=(self.host, self.port),
             ignore_missing_devices=True,
             trace_packet=self._packet,
             trace_connect=self._connected,

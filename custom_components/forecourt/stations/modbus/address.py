@@ -1,7 +1,7 @@
 """Where a box is on Modbus, and how to get there."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,8 +12,6 @@ from modbus_connection import (
     ModbusUdpParams,
     ModbusUnit,
 )
-
-from ..declarative.link import LinkError, LinkFault
 
 type Params = ModbusTcpParams | ModbusUdpParams | ModbusSerialParams
 type Kind = Literal["tcp", "rtu_over_tcp", "udp", "serial"]
@@ -55,24 +53,23 @@ class ModbusAddress:
                 )
 
 
-class OwnLine:
-    """A connection of one's own, for what runs without Home Assistant. Its `unit` gives units."""
+@asynccontextmanager
+async def own_line(
+    address: ModbusAddress, *, timeout_s: float | None = None
+) -> AsyncIterator[Callable[[int], AbstractAsyncContextManager[ModbusUnit]]]:
+    """Give the units of a connection of one's own, for what runs without Home Assistant."""
+    # There, another backend is loaded already; nobody else needs this one.
+    from modbus_connection.pymodbus import ModbusConnection  # noqa: PLC0415
 
-    def __init__(self, address: ModbusAddress, *, timeout_s: float | None = None) -> None:
-        """Connect later, at the first request."""
-        # Only what runs without Home Assistant needs this one: there, another is loaded already.
-        from modbus_connection.pymodbus import ModbusConnection  # noqa: PLC0415
-
-        self._connection = ModbusConnection(address.params, timeout=timeout_s)
+    connection = ModbusConnection(address.params, timeout=timeout_s)
 
     @asynccontextmanager
-    async def unit(self, unit_id: int) -> AsyncIterator[ModbusUnit]:
-        """Give a unit of this line."""
-        yield self._connection.for_unit(unit_id)
+    async def unit(unit_id: int) -> AsyncIterator[ModbusUnit]:
+        yield connection.for_unit(unit_id)
 
-    async def close(self) -> None:
-        """Close it for good. Raises `LinkError`."""
-        try:
-            await self._connection.close()
-        except ModbusError as err:
-            raise LinkError(LinkFault.GARBLED, str(err)) from err
+    try:
+        yield unit
+    finally:
+        # One that cannot be closed is closed by the other side.
+        with suppress(ModbusError):
+            await connection.close()

@@ -65,6 +65,11 @@ class Asker:
         self._unit.require_timeout(None)
         self._unit.set_message_spacing(0)
 
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands."""
+        return self._unit.connected
+
     async def disconnect(self) -> None:
         """Drop a connection over which nothing is answered; the next request makes a new one."""
         async with self._told(f"unit {self.unit_id}"):
