@@ -5,6 +5,7 @@ reading back shows something else. Lowering and pausing go before raising. What 
 memory is written on change only, and at most twice a day.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -61,7 +62,9 @@ class _Line:
 
     written: dict[Order, _Written] = field(default_factory=dict)
     told_a: int | None = None
-    misses: int = 0
+    misses: Counter[Order] = field(default_factory=Counter)
+    again_at: dict[Order, datetime] = field(default_factory=dict)
+    failures: int = 0
     retry_at: datetime | None = None
     error: StationError | None = None
     seen: dict[Order, Scalar] = field(default_factory=dict)
@@ -137,8 +140,10 @@ class Commands:
             line.written.clear()
             line.told_a = None
             line.seen.clear()
+            line.misses.clear()
+            line.again_at.clear()
             line.error = line.retry_at = None
-            line.misses = 0
+            line.failures = 0
         self._renewed_at = None
 
     async def bring(self, outlet: int, current_a: int) -> None:
@@ -159,15 +164,13 @@ class Commands:
             error = self.failed(err)
             self._failed(line, error)
             raise error from err
-        if all(self._is_written(line, order, value) for order, value in steps):
-            line.told_a = current_a if not self._is_pause(steps) else 0
-        if line.misses >= MISSES:
+        line.error, line.failures = None, 0
+        if any(line.misses[order] >= MISSES for order, _ in steps):
             raise StationError(
                 self._station_id, Failure.REFUSED, f"told {current_a} A, tells {self._shows(line)}"
             )
-        line.error = None
-        if line.misses == 0:
-            line.retry_at = None
+        if all(self._is_written(line, order, value) for order, value in steps):
+            line.told_a = current_a if not self._is_pause(steps) else 0
 
     async def renew(self) -> None:
         """Keep the watchdog from falling back, where an order does that. Raises `StationError`."""
@@ -207,10 +210,8 @@ class Commands:
             if fits:
                 written.shown = True
                 line.seen[order] = shows
-                if line.misses and line.retry_at is not None and now >= line.retry_at:
-                    line.misses = 0
-                elif not line.misses:
-                    line.error = None
+                line.misses.pop(order, None)
+                line.again_at.pop(order, None)
             elif now - written.at >= SETTLES or written.shown:
                 if written.shown and line.seen.get(order) != shows:
                     changed = True
@@ -281,7 +282,7 @@ class Commands:
     def _due(self, line: _Line, order: Order, value: Scalar | None, now: datetime) -> bool:
         spec, last = self._profile.orders[order], line.written.get(order)
         if last is None:
-            return True
+            return order not in line.again_at or now >= line.again_at[order]
         age = now - last.at
         if last.value != value:
             is_raise = _number(value) > _number(last.value)
@@ -313,17 +314,19 @@ class Commands:
         line.written[order] = _Written(value, now)
 
     def _missed(self, line: _Line, order: Order, now: datetime) -> None:
-        """Have the order written again, ever more seldom."""
-        if line.retry_at is not None and now < line.retry_at:
-            return
-        line.misses += 1
-        line.retry_at = now + timedelta(seconds=min(LONGEST_BACK_OFF_S, 2.0**line.misses))
+        """Have the order written again: at once, then ever more seldom."""
+        line.misses[order] += 1
+        again = line.misses[order] - 1
+        back_off_s = min(LONGEST_BACK_OFF_S, 2.0**again) if again else 0.0
+        line.again_at[order] = now + timedelta(seconds=back_off_s)
         del line.written[order]
         line.told_a = None
 
     def _failed(self, line: _Line, error: StationError) -> None:
-        line.misses = min(line.misses + 1, MISSES - 1)
-        line.retry_at = self._now() + timedelta(seconds=2.0**line.misses)
+        """Raise what went wrong again until it is time for another try."""
+        line.failures += 1
+        back_off_s = min(LONGEST_BACK_OFF_S, 2.0**line.failures)
+        line.retry_at = self._now() + timedelta(seconds=back_off_s)
         line.error = error.told
 
     def _is_written(self, line: _Line, order: Order, value: Scalar | None) -> bool:

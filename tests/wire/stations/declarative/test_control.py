@@ -1,0 +1,321 @@
+"""What the box is told, and what becomes of a box that does not do it."""
+
+import asyncio
+
+import pytest
+
+from custom_components.forecourt.core.model.evse import EvseStatus
+from custom_components.forecourt.core.model.finding import Outcome
+from custom_components.forecourt.core.model.session import SessionFlag
+from custom_components.forecourt.stations.base import (
+    CanRefresh,
+    CanReset,
+    CanStart,
+    CanStop,
+    CanTest,
+    CanUnlock,
+    Failure,
+    StationError,
+    supports,
+)
+from custom_components.forecourt.stations.declarative.link import LinkFault
+from custom_components.forecourt.stations.declarative.pacing import Pace
+from custom_components.forecourt.stations.declarative.profile import Order, Role, Watchdog
+from tests.unit.site.world import until
+
+from .conftest import Build
+from .place import EVSE, anyone, order, profile
+
+SWITCH = (order(Order.PAUSE, interval_s=0), order(Order.RESUME, interval_s=0))
+ZERO = (order(Order.LIMIT_A, minimum=6, maximum=32, interval_s=0, zero_pauses=True),)
+WATTS = (
+    order(Order.LIMIT_W, minimum=1380, maximum=22_000, step=100, interval_s=0, zero_pauses=True),
+)
+RENEWED = (*profile().orders.values(), order(Order.RENEW))
+
+
+async def test_a_box_that_starts_by_itself_is_paused(build: Build) -> None:
+    place = await build()
+    place.box.plug()
+    await place.pass_time(20)
+    place.box.plant.energised = True
+    place.box.step(10)
+    assert place.drawn_a > 6
+    await place.pass_time(4)
+    assert place.drawn_a == 0
+    assert await place.sessions() == []
+
+
+async def test_what_cannot_be_paused_is_booked_without_a_user(build: Build) -> None:
+    place = await build()
+    place.box.deaf = True
+    place.box.plug()
+    await place.pass_time(120)
+    place.box.unplug()
+    await place.pass_time(10)
+    for session in await place.sessions():
+        assert SessionFlag.UNAUTHORIZED in session.flags
+        assert session.user_id is None
+    assert await place.booked_wh() == pytest.approx(place.box.energy_wh, abs=2)
+
+
+async def test_a_box_that_refuses_to_pause_is_booked_too(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = await build()
+    place.box.refuses = {Order.PAUSE: LinkFault.WRITE_ACCESS}
+    place.box.plug()
+    await place.pass_time(120)
+    place.box.unplug()
+    await place.pass_time(20)
+    assert await place.booked_wh() == pytest.approx(place.box.energy_wh, abs=2)
+    assert caplog.text.count("cannot be held at pause") == 1
+    assert place.station.online
+
+
+@pytest.mark.parametrize("orders", [ZERO, WATTS], ids=["amperes", "watts"])
+async def test_a_box_is_paused_by_a_limit_of_nothing(
+    build: Build, orders: tuple[object, ...]
+) -> None:
+    place = await build(profile(orders=orders, without=(Role.ENABLED,)))  # type: ignore[arg-type]
+    place.box.plug()
+    await place.pass_time(60)
+    assert place.box.energy_wh == 0
+    await place.site.orders.start(EVSE, "anna")
+    place.site.orders.limit(EVSE, 10)
+    await place.pass_time(60)
+    assert place.drawn_a == pytest.approx(10, abs=0.2)
+    await place.site.orders.stop(EVSE)
+    await place.pass_time(20)
+    assert place.drawn_a == 0
+
+
+async def test_a_box_that_is_only_switched_gives_all_or_nothing(build: Build) -> None:
+    place = await build(profile(orders=SWITCH, without=(Role.LIMIT_A,)), anyone())
+    place.box.plug()
+    await place.pass_time(60)
+    assert place.drawn_a == pytest.approx(16)
+    place.site.orders.limit(EVSE, 10)
+    await place.pass_time(60)
+    assert place.site.controller.refusals[EVSE].failure is Failure.NOT_SUPPORTED
+
+
+async def test_what_is_not_proven_is_not_told(build: Build) -> None:
+    place = await build(site=anyone(), may_write=False)
+    place.box.plug()
+    await place.pass_time(60)
+    assert place.box.told == []
+    assert place.drawn_a == pytest.approx(16)
+    assert place.station.fallback_current_a is None
+    assert place.site.controller.refusals[EVSE].failure is Failure.NOT_SUPPORTED
+    assert place.state(EVSE).setpoint is None
+    assert not supports(place.station, CanStart)
+    assert not supports(place.station, CanStop)
+    place.box.unplug()
+    await place.pass_time(10)
+    session = await place.only_session()
+    assert session.energy_wh == pytest.approx(place.box.energy_wh, abs=2)
+
+
+async def test_the_control_test_proves_it(build: Build) -> None:
+    place = await build(site=anyone(), may_write=False)
+    assert supports(place.station, CanTest)
+    await place.pass_time(4)
+    assert [one.outcome for one in await place.station.test()] == [Outcome.SKIPPED]
+    place.box.plug()
+    await place.pass_time(60)
+    findings = await place.station.test()
+    assert [(one.probe, one.outcome) for one in findings] == [
+        ("limit", Outcome.OK),
+        ("pause", Outcome.OK),
+        ("resume", Outcome.OK),
+    ]
+    assert findings[0].detail == "16.0 A → 6.0 A"
+    assert place.box.plant.limit_a == 16
+    assert place.station.may_write
+    await place.reopen()
+    await place.pass_time(10)
+    assert place.station.may_write
+    assert EVSE not in place.site.controller.refusals
+    assert supports(place.station, CanStart)
+    place.box.unplug()
+    await place.pass_time(10)
+    assert await place.booked_wh() == pytest.approx(place.box.energy_wh, abs=2)
+
+
+async def test_a_box_that_fails_the_control_test_stays_unproven(build: Build) -> None:
+    place = await build(site=anyone(), may_write=False)
+    place.box.plug()
+    await place.pass_time(60)
+    place.box.deaf = True
+    findings = await place.station.test()
+    assert Outcome.FAILED in [one.outcome for one in findings]
+    assert not place.station.may_write
+
+
+async def test_the_current_follows_the_fuse(build: Build) -> None:
+    place = await build(site=anyone())
+    place.box.plug()
+    await place.pass_time(60)
+    for current_a in (12, 7, 0, 16):
+        place.site.orders.limit(EVSE, current_a)
+        await place.pass_time(40)
+        assert place.drawn_a == pytest.approx(current_a)
+
+
+async def test_what_the_box_forgot_is_told_again(build: Build) -> None:
+    place = await build(site=anyone())
+    place.box.plug()
+    place.site.orders.limit(EVSE, 8)
+    await place.pass_time(60)
+    place.box.restart()
+    await place.pass_time(30)
+    assert place.drawn_a == pytest.approx(8)
+    assert place.happened == []
+
+
+async def test_another_controller_is_noticed(build: Build) -> None:
+    place = await build(site=anyone())
+    place.box.plug()
+    place.site.orders.limit(EVSE, 8)
+    await place.pass_time(60)
+    for current_a in (10, 13):
+        place.box.plant.limit_a = current_a
+        await place.pass_time(60)
+        assert place.drawn_a == pytest.approx(8)
+    assert [(one.kind.value, one.what) for one in place.happened] == [
+        ("external_limit", "another controller")
+    ]
+    assert place.station.rival_at is not None
+
+
+async def test_a_box_that_shows_another_limit_is_reported(build: Build) -> None:
+    place = await build(site=anyone())
+    place.box.plug()
+    await place.pass_time(60)
+    place.site.orders.limit(EVSE, 8)
+    place.box.deaf = True
+    await place.pass_time(120)
+    assert "told 8 A, tells" in place.site.controller.refusals[EVSE].detail
+    place.box.deaf = False
+    await place.pass_time(180)
+    assert place.drawn_a == pytest.approx(8)
+    assert EVSE not in place.site.controller.refusals
+
+
+async def test_a_watchdog_lets_the_box_fall_back_when_the_control_hangs(build: Build) -> None:
+    of = profile(orders=RENEWED, watchdog=Watchdog(renewed_by="order", timeout_s=60, fallback_a=6))
+    place = await build(of, anyone())
+    place.box.watchdog_s = 60
+    place.box.plug()
+    await place.pass_time(600)
+    assert place.drawn_a == pytest.approx(16)
+    assert place.station.fallback_current_a == 6
+    for _ in range(60):
+        # The polling goes on, the control loop does not.
+        place.alone(2)
+        await place.station.poll()
+    assert place.drawn_a == pytest.approx(6)
+
+
+async def test_a_box_at_pause_does_not_fall_back_to_charging(build: Build) -> None:
+    of = profile(orders=RENEWED, watchdog=Watchdog(renewed_by="order", timeout_s=60, fallback_a=6))
+    place = await build(of)
+    place.box.watchdog_s = 60
+    place.box.plug()
+    await place.pass_time(600)
+    assert place.box.energy_wh == 0
+
+
+async def test_a_watchdog_that_writes_renew(build: Build) -> None:
+    of = profile(orders=ZERO, watchdog=Watchdog(renewed_by="write", timeout_s=60))
+    place = await build(of, anyone())
+    place.box.watchdog_s = 60
+    place.box.plug()
+    await place.pass_time(600)
+    assert place.drawn_a == pytest.approx(16)
+    assert 15 < place.box.times(Order.LIMIT_A) < 25
+
+
+async def test_the_fallback_is_written_once(build: Build) -> None:
+    orders = (*RENEWED, order(Order.FALLBACK_A), order(Order.WATCHDOG_S))
+    of = profile(
+        Role.FALLBACK_A, Role.WATCHDOG_S, orders=orders, watchdog=Watchdog(renewed_by="order")
+    )
+    place = await build(of, anyone(), fallback_current_a=8)
+    place.box.overrides[Role.WATCHDOG_S] = 0
+    await place.pass_time(1_300, every=10)
+    assert place.box.times(Order.FALLBACK_A) == 1
+    assert place.station.fallback_current_a == 8
+
+
+async def test_a_box_that_is_gone_is_offline_and_comes_back(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = await build(site=anyone())
+    place.box.plug()
+    await place.pass_time(60)
+    place.box.gone = True
+    await place.pass_time(2)
+    assert place.station.online
+    await place.pass_time(120)
+    assert not place.station.online
+    assert not place.state(EVSE).online
+    assert place.station.fallback_current_a is None
+    with pytest.raises(StationError) as raised:
+        await place.station.start(EVSE, place.site.members.site_tag(None))
+    assert raised.value.failure is Failure.OFFLINE
+    assert caplog.text.count("does not answer") == 1
+    place.box.gone = False
+    await place.pass_time(60)
+    assert place.state(EVSE).online
+    assert place.drawn_a == pytest.approx(16)
+    place.box.unplug()
+    await place.pass_time(10)
+    assert (await place.only_session()).energy_wh == pytest.approx(place.box.energy_wh, abs=2)
+
+
+async def test_a_value_that_nobody_knows_is_named(build: Build) -> None:
+    place = await build(site=anyone())
+    place.box.unknown = {Role.STATUS: 17}
+    await place.pass_time(20)
+    assert [(one.what, one.detail) for one in place.happened] == [("unknown value", "status 17")]
+    assert place.state(EVSE).error == "unknown status 17"
+    place.box.unknown = {}
+    place.box.overrides[Role.STATUS] = "faulted"
+    await place.pass_time(4)
+    assert place.state(EVSE).status is EvseStatus.FAULTED
+    assert place.state(EVSE).error is None
+
+
+async def test_what_it_can_do(build: Build) -> None:
+    place = await build(profile(orders=(*SWITCH, order(Order.UNLOCK))))
+    await place.pass_time(4)
+    can = [
+        c
+        for c in (CanStart, CanStop, CanUnlock, CanRefresh, CanReset)
+        if supports(place.station, c)
+    ]
+    assert can == [CanStart, CanStop, CanUnlock, CanRefresh]
+    await place.site.orders.unlock(EVSE)
+    assert place.box.times(Order.UNLOCK) == 1
+    await place.station.refresh(EVSE)
+    assert place.station.info.serial == "4711" or Role.SERIAL not in place.profile.readings
+
+
+async def test_it_runs_until_it_is_cancelled(build: Build) -> None:
+    place = await build(site=anyone(), pace=Pace(busy_s=0.001, idle_s=60, longest_s=0.01))
+    running = asyncio.create_task(place.station.run())
+    await until(lambda: place.station.online)
+    place.box.plug()
+    place.box.tell_news()
+    await until(lambda: place.state(EVSE).status is EvseStatus.PREPARING)
+    place.box.gone = True
+    place.box.tell_news()
+    await until(lambda: not place.station.online)
+    place.box.gone = False
+    await until(lambda: place.station.online)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await place.station.close()
+    assert not place.station.online
