@@ -13,6 +13,7 @@ can read no other frames.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 import logging
@@ -44,6 +45,7 @@ type Handler = Callable[[str, Payload], Awaitable[tuple[Payload, FollowUp | None
 
 _OVERLAP_S = 10.0
 """A call unanswered for longer may have timed out on the other side, which may then go on."""
+_FORGIVEN_KEPT = 1000
 _MAX_ID = 36
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _LOGGER = logging.getLogger(__name__)
@@ -76,7 +78,7 @@ class Link:
         self._one_call = asyncio.Lock()
         self._one_answer = asyncio.Lock()
         self._pending: dict[str, tuple[str, asyncio.Future[Payload]]] = {}
-        self._forgiven: set[str] = set()
+        self._forgiven: deque[str] = deque(maxlen=_FORGIVEN_KEPT)
         self._server_ids: set[str] = set()
         self._unanswered: dict[str, float] = {}
         self._answers: set[asyncio.Task[None]] = set()
@@ -133,7 +135,7 @@ class Link:
 
     async def send_raw(self, data: str | bytes, message_ids: tuple[str, ...] = ()) -> None:
         """Send anything at all; answers to the ids in it are expected to be odd."""
-        self._forgiven.update(message_ids, ("-1", ""))
+        self._forgiven.extend((*message_ids, "-1", ""))
         if isinstance(data, bytes):
             await self._guarded(self._ws.send_bytes(data))
         else:
@@ -169,7 +171,7 @@ class Link:
         finally:
             del self._pending[call.message_id]
             # It may come late, or twice if it was sent twice. Neither breaks the protocol.
-            self._forgiven.add(call.message_id)
+            self._forgiven.append(call.message_id)
 
     async def _send(self, text: str) -> None:
         await self._flowing.wait()

@@ -14,6 +14,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 import json
 import math
+import sys
 from typing import Any
 
 from jsonschema_rs import Draft4Validator, ValidationError, ValidationErrorKind as Kind
@@ -270,7 +271,8 @@ class Schemas:
                     del holder[name]
                 mended.append("extra field")
             elif _convert(payload, path, error.kind) or _drop_optional(payload, path, tree):
-                mended.append(f"{error.kind.name} of {_name_of(path)}")
+                # Every station counts these, so they share one copy of each.
+                mended.append(sys.intern(f"{error.kind.name} of {_name_of(path)}"))
         self.check(kind, action, payload)
         return mended
 
