@@ -120,6 +120,10 @@ class Asker:
         except ModbusExceptionError as err:
             raise _refusal(err, what, writing=writing) from err
         except (TimeoutError, ModbusConnectionError) as err:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # A backend takes the cancellation of who asks for a failed request.
+                raise asyncio.CancelledError from err
             if self._losses != losses:
                 # Boxes that talk to one client only hang up on the second.
                 raise LinkError(LinkFault.BUSY, f"{what}: the box hung up") from err
