@@ -27,6 +27,8 @@ from .core.model.session import Session
 from .devices import evse_of, station_of
 from .hub import ForecourtConfigEntry, Hub
 from .ledger import LedgerError
+from .stations.declarative.profile import Role
+from .stations.declarative.station import DeclarativeStation
 from .stations.ocpp import OcppStation
 from .stations.ocpp.masking import masked
 
@@ -37,6 +39,8 @@ TO_REDACT = {
     CONF_TLS_AUTHORITIES,
     CONF_USER_ID,
 }
+
+SECRET_ROLES = (Role.SERIAL, Role.TOKEN)
 
 RECENT_SESSIONS = 20
 
@@ -90,6 +94,11 @@ async def async_get_config_entry_diagnostics(
         },
         "ledger": await _ledger(hub),
         "stations": [await _station(hub, station) for station in hub.central.stations.values()],
+        "declared": [
+            _declared(hub, station)
+            for station in hub.site.stations.values()
+            if isinstance(station, DeclarativeStation)
+        ],
     }
 
 
@@ -99,13 +108,15 @@ async def async_get_device_diagnostics(
     """Return what is known of the station that the device is, or is a part of."""
     hub = entry.runtime_data
     evse = evse_of(device)
-    station = hub.central.stations.get(evse.station_id if evse else station_of(device) or "")
-    if station is None:
-        return {}
-    return {
-        "station": await _station(hub, station),
-        "ledger": await _ledger(hub, station_id=station.info.id),
-    }
+    station = hub.site.stations.get(evse.station_id if evse else station_of(device) or "")
+    match station:
+        case OcppStation():
+            told = await _station(hub, station)
+        case DeclarativeStation():
+            told = _declared(hub, station)
+        case _:
+            return {}
+    return {"station": told, "ledger": await _ledger(hub, station_id=station.info.id)}
 
 
 async def _ledger(hub: Hub, station_id: str | None = None) -> dict[str, Any]:
@@ -151,6 +162,38 @@ async def _station(hub: Hub, station: OcppStation) -> dict[str, Any]:
             {**entry, "payload": _without_serial(entry["payload"], info.serial)}
             for entry in station.frames.entries()
         ],
+    }
+
+
+def _declared(hub: Hub, station: DeclarativeStation) -> dict[str, Any]:
+    """Return what is known of a station that a profile describes."""
+    info, profile = station.info, station.profile
+    sample = station.sample
+    told = [sample.station, *sample.outlets.values()] if sample else []
+    return {
+        "protocol": info.protocol,
+        "vendor": info.vendor,
+        "model": info.model,
+        "firmware": info.firmware,
+        "address": info.address and _address(info.address),
+        "online": station.online,
+        "profile": profile.id,
+        "confidence": profile.confidence.value,
+        "may_write": station.may_write,
+        "evses": [_evse(hub, state) for state in hub.site.board.of(info.id)],
+        "told": [
+            {
+                role.value: REDACTED if value and role in SECRET_ROLES else value
+                for role, value in values.items()
+            }
+            for values in told
+        ],
+        "unknown": {role.value: raw for role, raw in sample.unknown.items()} if sample else {},
+        "faults": {role.value: fault.value for role, fault in sample.faults.items()}
+        if sample
+        else {},
+        "fault": station.fault and str(station.fault),
+        "rival_at": station.rival_at and station.rival_at.isoformat(),
     }
 
 

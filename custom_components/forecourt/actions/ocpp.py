@@ -7,6 +7,7 @@ import probatio as vol
 from ..errors import explained, failed, invalid
 from ..stations.base import CanTest, Failure, StationError, supports
 from ..stations.ocpp.reports import call_with_reports
+from ..stations.ocpp.station import OcppStation
 from .asking import DEVICE_SCHEMA, Action, caller_of, station_meant
 
 SERVICE_OCPP_CALL = "ocpp_call"
@@ -23,7 +24,9 @@ async def _ocpp_call(call: ServiceCall) -> ServiceResponse:
     """
     hub, station_id = station_meant(call)
     (await caller_of(call, hub)).must_be_privileged()
-    station = hub.central.stations[station_id]
+    station = hub.central.stations.get(station_id)
+    if station is None:
+        raise invalid("not_supported", station=hub.station_name(station_id))
     with explained(hub):
         try:
             told = await call_with_reports(station, call.data[ATTR_ACTION], call.data[ATTR_PAYLOAD])
@@ -39,8 +42,8 @@ async def _ocpp_call(call: ServiceCall) -> ServiceResponse:
 async def _test_station(call: ServiceCall) -> ServiceResponse:
     hub, station_id = station_meant(call)
     (await caller_of(call, hub)).must_be_privileged()
-    station = hub.central.stations[station_id]
-    if not supports(station, CanTest):
+    station = hub.site.stations.get(station_id)
+    if station is None or not supports(station, CanTest):
         raise invalid("not_supported", station=hub.station_name(station_id))
     with explained(hub):
         findings = await station.test()
@@ -51,7 +54,9 @@ async def _test_station(call: ServiceCall) -> ServiceResponse:
             {"probe": found.probe, "outcome": found.outcome.value, "detail": found.detail}
             for found in findings
         ],
-        "quirks": [quirk.name for quirk in station.quirks],
+        "quirks": [quirk.name for quirk in station.quirks]
+        if isinstance(station, OcppStation)
+        else [],
     }
 
 

@@ -39,12 +39,14 @@ _INVALID: Mapping[Trouble, str] = {
 async def _upgrade_security(call: ServiceCall) -> ServiceResponse:
     hub, station_id = station_meant(call)
     (await caller_of(call, hub)).must_be_privileged()
+    if (station := hub.central.stations.get(station_id)) is None:
+        raise invalid("not_supported", station=hub.station_name(station_id))
     profile = SecurityProfile(call.data[ATTR_PROFILE])
     security = hub.security
     way = await security.way()
     issue_id = f"{ISSUE_NOT_BACK}_{station_id}"
     try:
-        done = await security.upgrades.run(hub.central.stations[station_id], profile, way)
+        done = await security.upgrades.run(station, profile, way)
     except UpgradeError as error:
         if error.trouble is Trouble.NOT_BACK:
             ir.async_create_issue(

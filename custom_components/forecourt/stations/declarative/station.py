@@ -98,6 +98,8 @@ class DeclarativeStation:
         self.link = link
         self.rival_at: datetime | None = None
         """When another controller was noticed last."""
+        self.sample: Sample | None = None
+        """What it told last."""
         self.fault: LinkError | None = None
         """Why it could not be reached last, `None` while it answers."""
         self._may_write = (
@@ -355,7 +357,7 @@ class DeclarativeStation:
             self._slow_at = None
         now = self._now()
         slow = self._slow_at is None or now - self._slow_at >= SLOW_EVERY
-        sample = await self.link.read(slow=slow)
+        sample = self.sample = await self.link.read(slow=slow)
         if slow:
             self._slow_at = now
             await self._introduce(sample)
