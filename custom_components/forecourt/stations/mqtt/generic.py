@@ -84,9 +84,11 @@ def _reading(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         # A bare word is no JSON; numbers and true or false are read all the same.
         reading["json"] = False
     if name == "status":
-        reading["map"] = {
+        meant = {
             word: status for status in _STATUSES for word in _words(given.get(f"status_{status}"))
         }
+        if meant:
+            reading["map"] = meant
     elif name in _TRUTHS:
         told = dict.fromkeys(_words(given.get(f"{name}_yes")), True)
         told |= dict.fromkeys(_words(given.get(f"{name}_no")), False)

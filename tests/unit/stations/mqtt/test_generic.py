@@ -107,7 +107,7 @@ def test_orders() -> None:
 
 
 def test_the_least() -> None:
-    profile = generic_profile({"plugged_topic": "a", "set_limit_topic": "b"})
+    profile = generic_profile({"plugged_topic": "a", "set_limit_topic": "b", "zero_pauses": True})
     assert decode(profile.readings[Role.PLUGGED].transform, "true") is True
     assert profile.orders[Order.LIMIT_A].writes[0].payload == "{value}"
     assert profile.orders[Order.LIMIT_A].maximum == 16
