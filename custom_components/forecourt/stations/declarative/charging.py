@@ -93,6 +93,7 @@ class Outlet:
         self._drawing_since: datetime | None = None
         self._free_polls = 0
         self._is_first = True
+        self._over_id: int | None = None
         self._hold_failed = False
 
     @property
@@ -128,6 +129,8 @@ class Outlet:
         seen_at = self.memory.register.at
         counted = self._count(told)
         await self._take_up()
+        if self._is_first and self.memory.reference is None:
+            await self._find_running(told, counted=counted)
         await self._see_plug(told)
         await self._see_token(told)
         await self._see_flow(told, seen_at)
@@ -153,6 +156,25 @@ class Outlet:
             raise StationError(self.evse.station_id, Failure.REFUSED, "it is not charging")
         await self._commands.bring(self.evse.number, 0)
         await self._end(reason, self.told.at)
+        await self.tell_status()
+
+    async def adopt(self, transaction_id: int) -> None:
+        """Go on with a charge that the books have and the memory, saved too early, does not."""
+        if self.told is None or not self.known:
+            return
+        if self.transaction_id is not None or transaction_id == self._over_id:
+            return
+        reference = await self._events.reference(transaction_id)
+        if reference is None:
+            return
+        self.transaction_id = transaction_id
+        self._remember(
+            reference=reference,
+            started_at=self.told.at,
+            start_wh=self.memory.register.whole_wh,
+            plugged_at=self.memory.plugged_at or self.told.at,
+            ended=False,
+        )
         await self.tell_status()
 
     async def hold(self) -> None:
@@ -208,6 +230,13 @@ class Outlet:
         else:
             # It stopped while the start was on its way to the books.
             await self._book_start()
+
+    async def _find_running(self, told: Told, *, counted: bool) -> None:
+        """Ask the books for a charge of which the memory, saved too early, knows nothing."""
+        reading = told.reading(self.memory.register.whole_wh if counted else None)
+        running = await self._events.report(self.evse, (reading,), None)
+        if running is not None:
+            await self.adopt(running)
 
     async def _see_plug(self, told: Told) -> None:
         plugged = told.plugged
@@ -345,7 +374,7 @@ class Outlet:
         await self._forget_token()
 
     def _over(self, booked_wh: int) -> None:
-        self.transaction_id = None
+        self._over_id, self.transaction_id = self.transaction_id, None
         self._accepted = True
         self._free_polls = 0
         self._let_in = None

@@ -25,7 +25,6 @@ from uuid import uuid4
 from ...core.model.events import StationEvent, StationEventKind
 from ...core.model.finding import Finding, Outcome
 from ...core.model.ids import EvseId
-from ...core.model.reading import VOLTS
 from ...core.model.setpoint import LimitReason, Setpoint
 from ...core.model.station import StationInfo
 from ...core.model.token import Token
@@ -42,6 +41,7 @@ from ..base import (
 from .charging import Outlet
 from .commands import WATCHDOG_S, Commands
 from .control_test import ControlTest
+from .introduction import introduce, safety_of
 from .link import Link, LinkError, Sample
 from .memory import Memory, OutletMemory
 from .pacing import Pace
@@ -210,6 +210,8 @@ class DeclarativeStation:
             return
         async with self._lock:
             outlet = self._outlet(setpoint.evse)
+            if setpoint.transaction_id is not None:
+                await outlet.adopt(setpoint.transaction_id)
             if outlet.transaction_id is None:
                 return
             if not self.may_write:
@@ -411,33 +413,14 @@ class DeclarativeStation:
 
     async def _introduce(self, sample: Sample) -> None:
         """Take note of what hardly changes, and see to it that the box falls back safely."""
-
-        def text(role: Role) -> str | None:
-            value = sample.station.get(role, sample.outlets.get(1, {}).get(role))
-            return str(value).strip() or None if value is not None else None
-
-        def number(role: Role) -> float | None:
-            value = sample.station.get(role, sample.outlets.get(1, {}).get(role))
-            known = isinstance(value, int | float) and not isinstance(value, bool)
-            return float(value) if known and math.isfinite(value) else None  # type: ignore[arg-type]
-
-        info = replace(
-            self._info,
-            vendor=text(Role.VENDOR) or self._info.vendor,
-            model=text(Role.MODEL) or self._info.model,
-            serial=text(Role.SERIAL) or self._info.serial,
-            firmware=text(Role.FIRMWARE) or self._info.firmware,
-        )
+        info = introduce(self._info, sample)
         if info != self._info:
             self._info = info
             self._events.station_changed(self)
-        self._commands.watchdog_s = number(Role.WATCHDOG_S) or None
-        fallback_a = number(Role.FALLBACK_A)
-        if fallback_a is None and (watts := number(Role.FALLBACK_W)) is not None:
-            # All of it may flow on one phase.
-            fallback_a = watts / VOLTS
-        self._told_fallback_a = None if fallback_a is None else math.ceil(fallback_a)
-        await self._set_fallback(number(Role.WATCHDOG_S))
+        safety = safety_of(sample)
+        self._commands.watchdog_s = safety.watchdog_s or None
+        self._told_fallback_a = safety.fallback_a
+        await self._set_fallback(safety.watchdog_s)
 
     async def _set_fallback(self, watchdog_s: float | None) -> None:
         """Write the fallback current and the watchdog's time where they are not as wanted."""
@@ -497,20 +480,13 @@ class DeclarativeStation:
     def _hand_out_token(self, told: dict[int, Told]) -> dict[int, Told]:
         """Give a token that was shown to the station as a whole to the outlet that waits."""
         spec = self.profile.readings.get(Role.TOKEN)
-        if spec is None or not spec.station or len(told) < 2:
+        if spec is None or not spec.station or len(told) == 1:
             return told
-        taker = next(
-            (
-                number
-                for number, outlet in self._outlets.items()
-                if outlet.memory.shown == told[number].token or outlet.wants_token
-            ),
-            None,
-        )
-        return {
-            number: one if number == taker else replace(one, token=None)
-            for number, one in told.items()
-        }
+        token = told[1].token
+        had = [n for n, outlet in self._outlets.items() if token and outlet.memory.shown == token]
+        waits = [n for n, outlet in self._outlets.items() if outlet.wants_token]
+        taker = next(iter(had + waits), None)
+        return {n: one if n == taker else replace(one, token=None) for n, one in told.items()}
 
     def _note_unknown(self, sample: Sample, now: datetime) -> None:
         for role, raw in sample.unknown.items():

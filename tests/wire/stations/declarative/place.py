@@ -1,8 +1,8 @@
 """A wallbox without transactions at a real site: a plant, a link over it, and a station on both."""
 
-import inspect
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+import inspect
 import json
 from pathlib import Path
 import shutil
@@ -223,7 +223,7 @@ class Box:
         return sum(told == name for told, _ in self.told)
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """The program ended here."""
 
 
@@ -245,10 +245,10 @@ class Events:
             self.calls += 1
             is_last = self.calls == self.kill_at
             if is_last and not self.kill_after:
-                raise Killed
+                raise KilledError
             answer = await method(*args, **more)
             if is_last:
-                raise Killed
+                raise KilledError
             return answer
 
         return call
@@ -264,6 +264,7 @@ class Place(World):
         self.profile = of
         self.box = Box(of)
         self.saved: Mapping[str, Any] | None = None
+        self.all_saved: list[Mapping[str, Any]] = []
         self.more: dict[str, Any] = {}
         self.happened: list[StationEvent] = []
         self.station: DeclarativeStation
@@ -299,6 +300,7 @@ class Place(World):
     def _save(self, station_id: str, memory: Memory) -> None:
         assert station_id == STATION
         self.saved = json.loads(json.dumps(memory.to_json()))
+        self.all_saved.append(self.saved)
 
     def _new_id(self) -> str:
         self.serial += 1

@@ -9,7 +9,7 @@ from custom_components.forecourt.stations.declarative.profile import Memory, Ord
 from tests.unit.site.world import ANNAS
 
 from .conftest import Build
-from .place import EVSE, Killed, Place, anyone, known, order, profile
+from .place import EVSE, KilledError, Place, anyone, known, order, profile
 
 LIFETIME = profile(Role.TOKEN)
 OF_SESSION = profile(Role.TOKEN, Role.SESSION_ENERGY_WH, without=(Role.ENERGY_WH,))
@@ -24,7 +24,7 @@ async def charge(place: Place, killed_at: int | None, *, after: bool) -> int:
         nonlocal calls
         try:
             await place.pass_time(seconds)
-        except Killed:
+        except KilledError:
             place.alone(20)
             calls = place.events.calls
             await place.reopen()
@@ -179,3 +179,36 @@ async def test_memory_that_wears_is_written_no_more_often_after_a_restart(build:
     assert place.box.times(Order.LIMIT_A) == 2
     await place.pass_time(10)
     assert "wear" in place.site.controller.refusals[EVSE].detail
+
+
+@pytest.mark.parametrize("of", [LIFETIME, OF_SESSION], ids=["lifetime", "session"])
+@pytest.mark.parametrize("lost", [1, 2, 3, 4])
+async def test_a_memory_that_was_saved_too_early(build: Build, of: Profile, lost: int) -> None:
+    place = await build(of)
+    await place.pass_time(6)
+    place.box.plug()
+    await place.pass_time(6)
+    await place.site.orders.start(EVSE, "anna")
+    await place.pass_time(20)
+    place.saved = place.all_saved[-min(lost, len(place.all_saved))]
+    place.alone(30)
+    await place.reopen()
+    await place.pass_time(60)
+    assert place.drawn_a > 6
+    place.box.unplug()
+    await place.pass_time(10)
+    session = await place.only_session()
+    assert (session.user_id, session.flags) == ("anna", frozenset())
+    assert session.energy_wh == pytest.approx(place.box.energy_wh, abs=2)
+
+
+async def test_an_order_for_a_charge_that_is_over_does_not_revive_it(build: Build) -> None:
+    place = await build(site=anyone())
+    place.box.plug()
+    await place.pass_time(60)
+    setpoint = place.state(EVSE).setpoint
+    assert setpoint is not None
+    await place.site.orders.stop(EVSE)
+    await place.station.apply(setpoint)
+    await place.pass_time(20)
+    assert place.drawn_a == 0
