@@ -92,6 +92,7 @@ def test_changes_are_seen_when_asked_for(shipped: Path, tmp_path: Path) -> None:
     assert library.reload() == {"box", "talker", "others"}
     assert library.reload() == frozenset()
     before = library.get("box")
+    assert library.get("others").vendor == "Others"
 
     put(own, "others", ENTITIES.replace("vendor: Others", "vendor: Edited"))
     assert library.get("others").vendor == "Others"

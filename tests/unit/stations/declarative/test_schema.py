@@ -137,6 +137,6 @@ def test_the_example_of_the_page_is_right() -> None:
 
 def test_the_table_refuses_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = {"box": ProfileError()}
-    monkeypatch.setattr(Library, "problems", lambda self: problem)
+    monkeypatch.setattr(Library, "problems", lambda _: problem)
     with pytest.raises(ProfileError):
         stations_table.text()
