@@ -1,10 +1,11 @@
 """Attack the central system, and tell what broke.
 
 Run `script/fuzz ocpp`. A site with its ledger and its port runs in this process. One simulated
-station charges all the time, as the specification says; hundreds of others send it what nobody
-should. Every call that can be read must have one answer, or the connection a reasoned end;
-nothing may be logged as an error; the good station must be served, and booked to the watt-hour;
-and memory must not grow. What fails is printed with what repeats the attack.
+station charges all the time, as the specification says; dozens of others, and strangers without
+number, send it what nobody should. Every call that can be read must have one answer, or the
+connection a reasoned end; nothing may be logged as an error; the good station must be served, and
+booked to the watt-hour; and memory must not grow once all that has a bound has reached it, which
+shows after some three minutes. What fails is printed with what repeats the attack.
 """
 
 import argparse

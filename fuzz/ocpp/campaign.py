@@ -18,7 +18,7 @@ from tests.wire.site.depot import Depot
 
 from .attack import Attack, BrokenPromiseError
 from .bounds import lowered
-from .memory import WARM_UP, Sample, growth, kinds, more_of, sample
+from .memory import WARM_UP, WARM_UP_SAMPLES, Sample, growth, kinds, more_of, sample
 
 HONEST = "HONEST"
 CARD = "04CC0003"
@@ -136,7 +136,7 @@ async def _attack(
         await asyncio.sleep(REST_S)
         report.memory.append(sample())
         passed = (monotonic() - begin) / seconds if rounds is None else number / rounds
-        if warm is None and passed >= WARM_UP:
+        if warm is None and passed >= WARM_UP and number >= WARM_UP_SAMPLES:
             warm = kinds()
     for grown in growth(report.memory):
         report.fail(f"{grown}: {more_of(warm or Counter(), kinds())}")

@@ -9,7 +9,8 @@ import sys
 from typing import NamedTuple
 
 WARM_UP = 0.25
-"""The part of the samples after which everything that has a bound should have reached it."""
+WARM_UP_SAMPLES = 10
+"""After so many samples, and that part of them, all that has a bound should have reached it."""
 FEWEST = 12
 """Fewer samples in steady state say nothing."""
 MAX_GROWTH = {"objects": 500, "blocks": 3000, "megabytes": 8}
@@ -61,7 +62,7 @@ def more_of(before: Counter[str], after: Counter[str]) -> str:
 
 def growth(samples: Sequence[Sample]) -> list[str]:
     """Tell what grew in steady state and should not; nothing of too short a time."""
-    steady = samples[int(len(samples) * WARM_UP) :]
+    steady = samples[max(WARM_UP_SAMPLES, int(len(samples) * WARM_UP)) :]
     if len(steady) < FEWEST:
         return []
     third = len(steady) // 3

@@ -109,18 +109,18 @@ async def test_memory_that_grows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Door, "leave", careless)
     monkeypatch.setattr(campaign_module, "ROUND", 20)
     monkeypatch.setattr(campaign_module, "REST_S", 0.0)
-    report = await campaign(SEED, 100.0, rounds=18)
+    report = await campaign(SEED, 100.0, rounds=24)
     assert any("builtins.list +" in failure for failure in report.failures), report.memory
 
 
 def test_what_is_growth() -> None:
     steady = Sample(300_000, 900_000, 200.0)
-    filling = [Sample(280_000 + 4_000 * n, 800_000 + 9_000 * n, 190.0) for n in range(5)]
+    filling = [Sample(260_000 + 4_000 * n, 800_000 + 9_000 * n, 190.0) for n in range(10)]
     assert memory.growth([*filling, *[steady] * 15]) == []
     assert memory.growth(filling) == []
-    leaking = [steady._replace(objects=300_000 + 60 * n) for n in range(20)]
-    assert memory.growth(leaking) == ["memory grew from 300420 to 301020 objects"]
-    swelling = [steady._replace(megabytes=200.0 + n) for n in range(20)]
+    leaking = [steady._replace(objects=300_000 + 60 * n) for n in range(25)]
+    assert memory.growth(leaking) == ["memory grew from 300720 to 301320 objects"]
+    swelling = [steady._replace(megabytes=200.0 + n) for n in range(25)]
     assert [one.rpartition(" ")[2] for one in memory.growth(swelling)] == ["megabytes"]
 
 
