@@ -150,11 +150,8 @@ class Library:
 def _files(folder: Path | None, *, own: bool) -> dict[str, _File]:
     """Return the profiles' files of a folder; one that cannot be looked into has none."""
     found: dict[str, _File] = {}
-    try:
-        paths = sorted(folder.glob("*.yaml")) if folder is not None else []
-    except OSError:
-        return found
-    for path in paths:
+    # `glob` finds nothing in a folder that is not there or closed to us.
+    for path in sorted(folder.glob("*.yaml")) if folder is not None else ():
         try:
             state = path.stat()
         except OSError:  # it has just gone
