@@ -93,6 +93,20 @@ Faults (`simulator.faults`) with their parameters and defaults::
 
 Their connector is an EVSE since OCPP 2.0.1.
 
+A box that speaks Modbus has the same face as far as it goes::
+
+    from simulator import ModbusConfig, ModbusStation
+
+    async with ModbusStation(ModbusConfig(identity="BOX", model="keba_p30")) as box:
+        await box.plug(1, "family")                             # talk to 127.0.0.1:box.port
+        await box.wait_for(lambda b: b.outlet(1).limit_a == 10)
+        await box.fault("silent")
+
+Its faults: none, silent, exception {code}, busy {count=1}, short, garbage {text}, hang_up, late
+{seconds}, drop. Its models (`simulator.modbus.FACES`): generic, keba_p30, alfen_eve; for registers
+alone, see `simulator.modbus.server`. As a process: `--protocol modbus --box MODEL [--port N]`; the
+line of JSON then has `ports`.
+
 `RawClient(url, identity, *, password=None, subprotocols=("ocpp1.6",))`, an asynchronous context
 manager: connect(), send(text | bytes | list), receive(timeout) -> parsed frame, or None when closed
 (then see close_code), call(action, payload) -> the answering frame, boot(), drop(reset=False),
@@ -140,6 +154,7 @@ from .cars import CARS, Car, CarModel
 from .client import ControlClient, ControlError
 from .clock import Clock, ManualClock
 from .control import ControlServer
+from .modbus import ModbusConfig, ModbusStation
 from .ocpp16 import Ocpp16Station, StationConfig
 from .ocpp201 import Config201, Ocpp201Station
 from .raw import RawClient
@@ -156,6 +171,8 @@ __all__ = [
     "ControlError",
     "ControlServer",
     "ManualClock",
+    "ModbusConfig",
+    "ModbusStation",
     "Ocpp16Station",
     "Ocpp201Station",
     "RawClient",

@@ -16,7 +16,8 @@ from typing import Any
 from .books import BooksFile
 from .clock import Clock
 from .connect import Tls
-from .control import ControlServer
+from .control import ControlServer, Station
+from .modbus import FACES, ModbusConfig, ModbusStation
 from .ocpp16 import Ocpp16Station, StationConfig
 from .ocpp201 import Config201, Ocpp201Station
 
@@ -26,8 +27,15 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m simulator", description=__doc__)
     add = parser.add_argument
     add("--station", action="append", required=True, metavar="ID", help="identity; may be repeated")
-    add("--url", required=True, help="the server; stations connect to URL/ID")
-    add("--protocol", default="1.6", choices=("1.6", "2.0.1", "2.1"), help="version of OCPP")
+    add("--url", help="the server; stations connect to URL/ID")
+    add(
+        "--protocol",
+        default="1.6",
+        choices=("1.6", "2.0.1", "2.1", "modbus"),
+        help="version of OCPP, or modbus",
+    )
+    add("--box", default="generic", choices=tuple(FACES), help="model of a box that speaks Modbus")
+    add("--port", type=int, default=0, help="of the first box that speaks Modbus; 0: any free port")
     add("--connectors", type=int, default=1, help="EVSEs, since OCPP 2.0.1")
     add("--phases", type=int, default=3, choices=(1, 3))
     add("--max-current", type=float, default=16.0, metavar="A", help="per phase and connector")
@@ -68,11 +76,29 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def boxes(options: argparse.Namespace) -> list[ModbusConfig]:
+    """Return the boxes that speak Modbus that the command line asks for."""
+    return [
+        ModbusConfig(
+            identity=identity,
+            model=options.box,
+            port=options.port and options.port + number,
+            outlets=options.connectors,
+            phases=options.phases,
+            max_current_a=options.max_current,
+            register_wh=options.register,
+        )
+        for number, identity in enumerate(options.station)
+    ]
+
+
 def configs(options: argparse.Namespace) -> list[StationConfig] | list[Config201]:
     """Return the stations that the command line asks for.
 
     ValueError for a bad --set, OSError for a file that cannot be read.
     """
+    if options.url is None:
+        raise ValueError("--url is missing")
     for pair in options.set:
         if "=" not in pair:
             raise ValueError(f"--set needs KEY=VALUE, not {pair!r}")
@@ -108,19 +134,33 @@ async def run(options: argparse.Namespace, stop: asyncio.Event) -> None:
     clock = Clock(options.speed)
     async with AsyncExitStack() as stack:
         file = stack.enter_context(BooksFile(options.books)) if options.books else None
-        stations = {
-            config.identity: (
-                Ocpp16Station(config, options.url, clock=clock, books_file=file)
-                if isinstance(config, StationConfig)
-                else Ocpp201Station(config, options.url, clock=clock, books_file=file)
-            )
-            for config in configs(options)
-        }
+        stations: dict[str, Station] = {}
+        if options.protocol == "modbus":
+            for box in boxes(options):
+                stations[box.identity] = ModbusStation(box, clock=clock, books_file=file)
+        else:
+            for config in configs(options):
+                stations[config.identity] = (
+                    Ocpp16Station(config, options.url, clock=clock, books_file=file)
+                    if isinstance(config, StationConfig)
+                    else Ocpp201Station(config, options.url, clock=clock, books_file=file)
+                )
         control = ControlServer(stations, clock, port=options.control_port)
         await stack.enter_async_context(control)
         for station in stations.values():
             await stack.enter_async_context(station)
-        ready = {"event": "ready", "control_port": control.port, "stations": list(stations)}
+        ready: dict[str, Any] = {
+            "event": "ready",
+            "control_port": control.port,
+            "stations": list(stations),
+        }
+        ports = {
+            name: station.port
+            for name, station in stations.items()
+            if isinstance(station, ModbusStation)
+        }
+        if ports:
+            ready["ports"] = ports
         print(json.dumps(ready), flush=True)
         await stop.wait()
 
@@ -138,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.DEBUG if options.verbose else logging.WARNING)
     try:
         asyncio.run(_run_until_signal(options))
-    except (OSError, ValueError) as err:
+    except (OSError, RuntimeError, ValueError) as err:
         print(f"simulator: {err}", file=sys.stderr)
         return 1
     return 0

@@ -17,13 +17,14 @@ from aiohttp import web
 from .cars import CARS
 from .clock import Clock
 from .faults import describe
+from .modbus import ModbusStation
 from .ocpp16 import Ocpp16Station
 from .ocpp201 import Ocpp201Station
 
 _LOCAL = "127.0.0.1"
 
 type Answer = dict[str, Any]
-type Station = Ocpp16Station | Ocpp201Station
+type Station = Ocpp16Station | Ocpp201Station | ModbusStation
 
 
 class _RequestError(ValueError):

@@ -9,7 +9,7 @@ In a test::
         server.fault = Fault(silent=True)
 
 What is not in a table does not exist (exception 2). `before_read` may bring a table up to date,
-`on_write` may refuse what is written by returning the number of an exception.
+`on_write` may take what is written (`TAKEN`), or refuse it by the number of an exception.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import NoSuchIdException
 from pymodbus.server import ModbusTcpServer, ModbusUdpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
+
+TAKEN = 0
+"""What `on_write` returns when it is done with a write; None leaves it to the tables."""
 
 _LOCAL = "127.0.0.1"
 _BUSY = 6
@@ -199,8 +202,7 @@ class RegisterServer:
     ) -> list[int] | list[bool] | ExcCodes:
         """Return what is read, or the exception that answers it."""
         if func_code in _WRITES:  # a write of one value is answered by what was written
-            table = self.units[device_id].table(_WRITES[func_code])
-            return [table.get(address, 0)]
+            return list(self.requests[-1].values or ())
         request = Request(device_id, func_code, address, count)
         self.requests.append(request)
         if (refused := await self._refused(request)) is not None:
@@ -230,11 +232,11 @@ class RegisterServer:
             return ExcCodes(refused)
         if func_code not in _WRITES:
             return ExcCodes.ILLEGAL_FUNCTION
+        if (code := self.on_write(request)) is not None:
+            return ExcCodes(code) if code else None
         table = self.units[device_id].table(request.table)
         if any(each not in table for each in range(address, address + len(told))):
             return ExcCodes.ILLEGAL_ADDRESS
-        if (code := self.on_write(request)) is not None:
-            return ExcCodes(code)
         table.update(enumerate(told, address))
         return None
 

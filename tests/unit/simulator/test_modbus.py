@@ -1,0 +1,84 @@
+"""The simulator's boxes that speak Modbus, by their own face and by the control interface."""
+
+import asyncio
+
+import pytest
+
+from simulator import ControlClient, ControlServer, ModbusConfig, ModbusStation
+from simulator.__main__ import boxes, parse
+from simulator.clock import Clock
+from simulator.control import Station
+from simulator.modbus import Fault, RegisterServer, Tables
+from simulator.modbus.server import Request, Table
+
+
+def _station(**more: object) -> ModbusStation:
+    return ModbusStation(ModbusConfig(identity="BOX", **more), clock=Clock(600))  # type: ignore[arg-type]
+
+
+async def test_a_box_is_driven_over_the_control_interface() -> None:
+    station = _station(outlets=2)
+    stations: dict[str, Station] = {"BOX": station}
+    async with station, ControlServer(stations, station.clock) as server:
+        client = ControlClient(server.port)
+
+        def drive() -> None:
+            assert client.plug(2)["connectors"][1]["car"] == "family"
+            assert client.tap("04A1", 2) == "shown"
+            client.wake(2)
+            client.fault("silent")
+            assert station.server.fault == Fault(silent=True)
+            client.fault("none")
+            assert client.unplug(2)["connectors"][1]["car"] is None
+            assert client.state()["stations"]["BOX"]["port"] == station.port
+            assert client.books()["stations"]["BOX"]["plug_ins"][0]["car"] == "family"
+
+        await asyncio.to_thread(drive)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "fault"),
+    [
+        ("exception", {"code": 4}, Fault(exception=4)),
+        ("busy", {"count": 2}, Fault(busy=2)),
+        ("short", {}, Fault(short=True)),
+        ("garbage", {"text": "x"}, Fault(garbage=b"x")),
+        ("hang_up", {}, Fault(hang_up=True)),
+        ("late", {"seconds": 1}, Fault(delay_s=1)),
+    ],
+)
+async def test_faults(name: str, parameters: dict[str, object], fault: Fault) -> None:
+    async with _station() as station:
+        await station.fault(name, **parameters)
+        assert station.server.fault == fault
+        await station.fault("drop")
+
+
+async def test_what_makes_no_sense_is_refused() -> None:
+    with pytest.raises(ValueError, match="keba_p30"):
+        _station(model="toaster")
+    with pytest.raises(ValueError, match="kind"):
+        RegisterServer({}, kind="serial")
+    async with _station() as station:
+        with pytest.raises(ValueError, match="hang_up"):
+            await station.fault("explode")
+        with pytest.raises(ValueError, match="late"):
+            await station.fault("late")
+        with pytest.raises(ValueError, match="no outlet 2"):
+            station.outlet(2)
+        with pytest.raises(TimeoutError, match="BOX"):
+            await station.wait_for(lambda _: False, timeout=0.05)
+    await station.stop()
+
+
+def test_the_command_line_makes_boxes() -> None:
+    line = "--protocol modbus --station A --station B --box keba_p30 --port 5020"
+    first, second = boxes(parse(line.split()))
+    assert (first.identity, first.model, first.port) == ("A", "keba_p30", 5020)
+    assert (second.identity, second.port) == ("B", 5021)
+    assert boxes(parse(["--station", "A"]))[0].port == 0
+
+
+def test_a_request_knows_its_table() -> None:
+    assert Request(1, 5, 0, 1, (1,)).table is Table.COIL
+    assert Tables(input={1: 2}).table(Table.INPUT) == {1: 2}
