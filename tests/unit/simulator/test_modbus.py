@@ -23,7 +23,7 @@ async def test_a_box_is_driven_over_the_control_interface() -> None:
         client = ControlClient(server.port)
 
         def drive() -> None:
-            assert client.plug(2)["connectors"][1]["car"] == "family"
+            assert client.plug(connector=2)["connectors"][1]["car"] == "family"
             assert client.tap("04A1", 2) == "shown"
             client.wake(2)
             client.fault("silent")
