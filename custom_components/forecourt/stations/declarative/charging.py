@@ -9,7 +9,7 @@ A token counts when the box begins to tell it. One that it still tells when the 
 is a left-over of the last charge, and lets nobody in.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 import logging
@@ -431,3 +431,12 @@ class Outlet:
 
     def _remember(self, **changes: Any) -> None:
         self.memory = replace(self.memory, **changes)
+
+
+def hand_out_token(told: Mapping[int, Told], outlets: Mapping[int, Outlet]) -> dict[int, Told]:
+    """Give a token that was shown to the station as a whole to the outlet that waits for one."""
+    token = told[1].token
+    had = [n for n, outlet in outlets.items() if token and outlet.memory.shown == token]
+    waits = [n for n, outlet in outlets.items() if outlet.wants_token]
+    taker = next(iter(had + waits), None)
+    return {n: one if n == taker else replace(one, token=None) for n, one in told.items()}

@@ -4,7 +4,7 @@ Limit to 6 A, pause, resume: each is proven by what is measured, not by the box'
 happens, what was in force before is restored.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 import logging
 
 from ...core.model.finding import Finding, Outcome
@@ -106,6 +106,12 @@ class ControlTest:
             if self._commands.told_a(self._outlet) == current_a:
                 return
             await self._sleep(EVERY_S)
+
+
+def proves(findings: Sequence[Finding]) -> bool:
+    """Whether a test showed that the box obeys."""
+    outcomes = [finding.outcome for finding in findings]
+    return Outcome.OK in outcomes and Outcome.FAILED not in outcomes
 
 
 def _amps(told: Told) -> float:

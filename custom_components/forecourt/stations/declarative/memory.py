@@ -5,11 +5,14 @@ It has the number of the card that was shown last, so whoever saves it keeps it 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ...core.model.token import Token
 from .registers import Register
+
+SAVE_EVERY = timedelta(minutes=1)
+"""How often the mere counting of energy is saved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,29 @@ class Memory:
             flash_writes=tuple(datetime.fromisoformat(at) for at in stored["flash_writes"]),
             proven=stored["proven"],
         )
+
+
+class Saving:
+    """Says when a memory is worth saving."""
+
+    def __init__(self, saved: Memory) -> None:
+        """Begin with what was saved last."""
+        self._saved = saved
+        self._at: datetime | None = None
+
+    def due(self, memory: Memory, now: datetime) -> bool:
+        """Return whether to save it now: when something happened, or was counted for a while."""
+        saved = self._saved
+        if memory == saved:
+            return False
+        happened = replace(memory, outlets={}) != replace(saved, outlets={}) or any(
+            one.moved(saved.outlets.get(number, OutletMemory()))
+            for number, one in memory.outlets.items()
+        )
+        if not happened and self._at is not None and now - self._at < SAVE_EVERY:
+            return False
+        self._saved, self._at = memory, now
+        return True
 
 
 def _outlet_to_json(outlet: OutletMemory) -> dict[str, Any]:

@@ -15,11 +15,9 @@ are held at pause, the poll renews it, for a box that falls back then would begi
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 import logging
-import math
 from uuid import uuid4
 
 from ...core.model.events import StationEvent, StationEventKind
@@ -38,12 +36,13 @@ from ..base import (
     SiteEvents,
     StationError,
 )
-from .charging import Outlet
-from .commands import WATCHDOG_S, Commands
-from .control_test import ControlTest
+from .charging import Outlet, hand_out_token
+from .commands import Commands
+from .control_test import ControlTest, proves
+from .fallback import Fallback
 from .introduction import introduce, safety_of
 from .link import Link, LinkError, Sample
-from .memory import Memory, OutletMemory
+from .memory import Memory, OutletMemory, Saving
 from .pacing import Pace
 from .profile import Confidence, Order, Profile, Role, Scalar
 from .registers import Source
@@ -53,9 +52,6 @@ _LOGGER = logging.getLogger(__name__)
 
 SLOW_EVERY = timedelta(minutes=10)
 """How often what hardly changes is read."""
-
-SAVE_EVERY = timedelta(minutes=1)
-"""How often the mere counting of energy is reported to be saved."""
 
 LOST_AFTER = 2
 """How many polls in a row have to fail until the station counts as offline."""
@@ -117,12 +113,12 @@ class DeclarativeStation:
         )
         self._events = events
         self._now = now
-        self._fallback_a = fallback_current_a
         self._on_memory = on_memory
         self._open_to_all = open_to_all
         self._pace = pace or Pace()
         self._sleep = sleep
         self._commands = self._new_commands(memory.flash_writes, lambda: self.may_write)
+        self._fallback = Fallback(profile, self._commands, fallback_current_a)
         self._outlets = {
             number: Outlet(
                 EvseId(station_id, number),
@@ -135,15 +131,13 @@ class DeclarativeStation:
             for number in range(1, count + 1)
         }
         self._setpoints: dict[int, Setpoint] = {}
-        self._kept: Memory | None = memory
-        self._kept_at: datetime | None = None
+        self._saving = Saving(memory)
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
         self._online = False
         self._opened = False
         self._failures = 0
         self._slow_at: datetime | None = None
-        self._told_fallback_a: int | None = None
         self._noted: set[tuple[Role, Scalar]] = set()
         self._test: ControlTest | None = None
         self._stop_news: Callable[[], None] | None = None
@@ -177,12 +171,8 @@ class DeclarativeStation:
     @property
     def fallback_current_a(self) -> int | None:
         """What its watchdog lets flow; without one, what it was told, as long as it answers."""
-        if self.profile.watchdog is not None and self.may_write:
-            fixed = self.profile.watchdog.fallback_a
-            if fixed is not None:
-                return math.ceil(fixed)
-            if self._told_fallback_a is not None:
-                return self._told_fallback_a
+        if self.may_write and (current_a := self._fallback.current_a) is not None:
+            return current_a
         told = [self._commands.told_a(number) for number in self._outlets]
         known = [current_a for current_a in told if current_a is not None]
         if not self._online or len(known) < len(told):
@@ -293,7 +283,7 @@ class DeclarativeStation:
                 self._test = None
                 self._commands.flash_writes = commands.flash_writes
                 self._commands.doubt(number)
-            if _prove(findings):
+            if proves(findings):
                 self._proven = True
             self._keep_memory()
         self._wake.set()
@@ -370,7 +360,9 @@ class DeclarativeStation:
         self._note_unknown(sample, now)
         source = self._source()
         told = {number: look(sample, number, self.profile, now) for number in self._outlets}
-        told = self._hand_out_token(told)
+        spec = self.profile.readings.get(Role.TOKEN)
+        if spec is not None and spec.station and len(told) > 1:
+            told = hand_out_token(told, self._outlets)
         for number, outlet in self._outlets.items():
             outlet.source = source
             if self._commands.noticed(number, told[number]):
@@ -417,31 +409,7 @@ class DeclarativeStation:
         if info != self._info:
             self._info = info
             self._events.station_changed(self)
-        safety = safety_of(sample)
-        self._commands.watchdog_s = safety.watchdog_s or None
-        self._told_fallback_a = safety.fallback_a
-        await self._set_fallback(safety.watchdog_s)
-
-    async def _set_fallback(self, watchdog_s: float | None) -> None:
-        """Write the fallback current and the watchdog's time where they are not as wanted."""
-        wanted = self._fallback_a
-        writes: list[tuple[Order, Scalar]] = []
-        if wanted is not None and self._told_fallback_a not in (None, wanted):
-            writes.append((Order.FALLBACK_A, wanted))
-        if watchdog_s == 0:
-            writes.append((Order.WATCHDOG_S, WATCHDOG_S))
-        for order, value in writes:
-            if not self._commands.has(order):
-                continue
-            try:
-                await self._commands.order(order, value)
-            except StationError as err:
-                _LOGGER.warning("Could not set %s of %s", order, err)
-                continue
-            if order is Order.FALLBACK_A:
-                self._told_fallback_a = wanted
-            else:
-                self._commands.watchdog_s = WATCHDOG_S
+        await self._fallback.learn(safety_of(sample))
 
     async def _leave(self, number: int, outlet: Outlet) -> None:
         setpoint = self._setpoints.get(number)
@@ -451,8 +419,8 @@ class DeclarativeStation:
         )
         try:
             if allowed or (outlet.transaction_id is None and self._open_to_all()):
-                if self._fallback_a is not None:
-                    await self._commands.bring(number, self._fallback_a)
+                if (current_a := self._fallback.wanted_a) is not None:
+                    await self._commands.bring(number, current_a)
             else:
                 await outlet.hold()
         except StationError as err:
@@ -477,17 +445,6 @@ class DeclarativeStation:
             return Source.LIFETIME
         return Source.SESSION if self.link.has(Role.SESSION_ENERGY_WH) else Source.POWER
 
-    def _hand_out_token(self, told: dict[int, Told]) -> dict[int, Told]:
-        """Give a token that was shown to the station as a whole to the outlet that waits."""
-        spec = self.profile.readings.get(Role.TOKEN)
-        if spec is None or not spec.station or len(told) == 1:
-            return told
-        token = told[1].token
-        had = [n for n, outlet in self._outlets.items() if token and outlet.memory.shown == token]
-        waits = [n for n, outlet in self._outlets.items() if outlet.wants_token]
-        taker = next(iter(had + waits), None)
-        return {n: one if n == taker else replace(one, token=None) for n, one in told.items()}
-
     def _note_unknown(self, sample: Sample, now: datetime) -> None:
         for role, raw in sample.unknown.items():
             if role is Role.TOKEN or (role, raw) in self._noted:
@@ -508,20 +465,8 @@ class DeclarativeStation:
 
     def _keep_memory(self) -> None:
         """Have it saved when something happened; mere counting once in a while."""
-        memory, kept, now = self.memory, self._kept, self._now()
-        if self._on_memory is None or memory == kept:
-            return
-        happened = (
-            kept is None
-            or replace(memory, outlets={}) != replace(kept, outlets={})
-            or any(
-                one.moved(kept.outlets.get(number, OutletMemory()))
-                for number, one in memory.outlets.items()
-            )
-        )
-        if happened or self._kept_at is None or now - self._kept_at >= SAVE_EVERY:
-            self._kept, self._kept_at = memory, now
-            self._on_memory(self._info.id, memory)
+        if self._on_memory is not None and self._saving.due(self.memory, self._now()):
+            self._on_memory(self._info.id, self.memory)
 
     async def _look(self, outlet: Outlet) -> Told:
         """Read the box for the control test; the site goes on seeing what it tells."""
@@ -551,10 +496,3 @@ class DeclarativeStation:
     def _require(self) -> None:
         if not self._online:
             raise StationError(self._info.id, Failure.OFFLINE)
-
-
-def _prove(findings: Sequence[Finding]) -> bool:
-    """Whether a control test showed that the box obeys."""
-    return any(finding.outcome is Outcome.OK for finding in findings) and not any(
-        finding.outcome is Outcome.FAILED for finding in findings
-    )

@@ -1,6 +1,7 @@
 """A register that only rises, whatever the box tells."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given, strategies as st
 import pytest
@@ -121,7 +122,7 @@ def test_power_is_integrated_by_trapezoids(powers: list[float], seconds: int) ->
     for power in powers:
         register = integrate(register, power, at)
         at += timedelta(seconds=seconds)
-    expected = sum((a + b) / 2 for a, b in zip(powers, powers[1:], strict=False))
+    expected = sum((a + b) / 2 for a, b in pairwise(powers))
     assert register.total_wh == pytest.approx(expected * seconds / 3600)
 
 
