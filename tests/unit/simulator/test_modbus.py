@@ -30,8 +30,8 @@ async def test_a_box_is_driven_over_the_control_interface() -> None:
             assert station.server.fault == Fault(silent=True)
             client.fault("none")
             assert client.unplug(2)["connectors"][1]["car"] is None
-            assert client.state()["stations"]["BOX"]["port"] == station.port
-            assert client.books()["stations"]["BOX"]["plug_ins"][0]["car"] == "family"
+            assert client.state()["BOX"]["port"] == station.port
+            assert client.books()["BOX"]["plug_ins"][0]["car"] == "family"
 
         await asyncio.to_thread(drive)
 
