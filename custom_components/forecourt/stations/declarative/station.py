@@ -196,7 +196,8 @@ class DeclarativeStation:
         self._require()
         self._setpoints[setpoint.evse.number] = setpoint
         if self._test is not None:
-            self._test.wanted(setpoint)
+            if self.may_write:
+                self._test.wanted(setpoint)
             return
         async with self._lock:
             outlet = self._outlet(setpoint.evse)
@@ -481,7 +482,7 @@ class DeclarativeStation:
 
         def restore_a() -> int:
             setpoint = self._setpoints.get(number)
-            if setpoint is not None and self._now() < setpoint.valid_until:
+            if self.may_write and setpoint is not None and self._now() < setpoint.valid_until:
                 return setpoint.current_a
             return self.profile.max_current_a if before is None else int(before)
 

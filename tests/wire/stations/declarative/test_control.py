@@ -1,11 +1,14 @@
 """What the box is told, and what becomes of a box that does not do it."""
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from custom_components.forecourt.core.model.evse import EvseStatus
 from custom_components.forecourt.core.model.finding import Outcome
+from custom_components.forecourt.core.model.ids import EvseId
 from custom_components.forecourt.core.model.session import SessionFlag
 from custom_components.forecourt.stations.base import (
     CanRefresh,
@@ -319,3 +322,157 @@ async def test_it_runs_until_it_is_cancelled(build: Build) -> None:
     await asyncio.gather(running, return_exceptions=True)
     await place.station.close()
     assert not place.station.online
+
+
+async def test_the_control_test_needs_a_car_that_draws_enough(build: Build) -> None:
+    place = await build(site=anyone(), may_write=False)
+    place.box.plant.limit_a = 6
+    place.box.plug()
+    await place.pass_time(60)
+    findings = await place.station.test()
+    assert [(one.probe, one.outcome) for one in findings] == [
+        ("limit", Outcome.SKIPPED),
+        ("pause", Outcome.OK),
+        ("resume", Outcome.OK),
+    ]
+    assert place.box.plant.limit_a == 6
+
+
+async def test_the_control_test_of_a_box_that_is_only_switched(build: Build) -> None:
+    place = await build(profile(orders=SWITCH, without=(Role.LIMIT_A,)), anyone(), may_write=False)
+    place.box.plug()
+    await place.pass_time(60)
+    findings = await place.station.test()
+    assert [one.outcome for one in findings] == [Outcome.NOT_SUPPORTED, Outcome.OK, Outcome.OK]
+    assert place.station.may_write
+
+
+async def test_the_control_test_of_a_box_that_cannot_be_paused(build: Build) -> None:
+    of = profile(orders=(order(Order.LIMIT_A, minimum=6, maximum=32, interval_s=0),))
+    place = await build(of, anyone(), may_write=False)
+    place.box.plug()
+    await place.pass_time(60)
+    findings = await place.station.test()
+    assert [one.outcome for one in findings] == [Outcome.OK, Outcome.NOT_SUPPORTED]
+    await place.pass_time(20)
+    assert place.drawn_a == pytest.approx(16)
+    place.site.orders.allow(EVSE, allowed=False)
+    await place.pass_time(20)
+    assert place.site.controller.refusals[EVSE].detail == "it cannot be paused"
+
+
+async def test_a_box_that_refuses_fails_the_control_test(build: Build) -> None:
+    place = await build(site=anyone(), may_write=False)
+    place.box.refuses = dict.fromkeys(Order, LinkFault.WRITE_ACCESS)
+    place.box.plug()
+    await place.pass_time(60)
+    findings = await place.station.test()
+    assert all(one.outcome is Outcome.FAILED for one in findings)
+    assert not place.station.may_write
+
+
+async def test_the_control_test_ends_where_the_site_needs_the_current(build: Build) -> None:
+    place = await build(site=anyone())
+    place.box.plug()
+    await place.pass_time(60)
+    setpoint = place.state(EVSE).setpoint
+    assert setpoint is not None
+
+    async def needed(seconds: float) -> None:
+        await place._sleep(seconds)
+        await place.station.apply(
+            replace(setpoint, current_a=0, valid_until=place.now + timedelta(minutes=5))
+        )
+
+    place.station._sleep = needed
+    findings = await place.station.test()
+    assert findings[-1].outcome is Outcome.SKIPPED
+    place.box.step(10)
+    assert place.drawn_a == 0
+
+
+async def test_the_control_test_of_a_car_that_nobody_let_in(build: Build) -> None:
+    place = await build()
+    place.box.plug()
+    place.box.step(10)
+    await place.station.poll()
+    findings = await place.station.test()
+    assert [one.outcome for one in findings] == [Outcome.SKIPPED]
+
+
+async def test_orders_that_cannot_be(build: Build) -> None:
+    place = await build(profile(orders=SWITCH))
+    await place.pass_time(4)
+    token = place.site.members.site_tag(None)
+    calls = (
+        place.station.stop(99),
+        place.station.start(EvseId("box", 2), token),
+        place.station.unlock(EVSE),
+    )
+    for call in calls:
+        with pytest.raises(StationError):
+            await call
+    place.box.plug()
+    await place.pass_time(4)
+    await place.station.start(EVSE, token)
+    with pytest.raises(StationError, match="already"):
+        await place.station.start(EVSE, token)
+
+
+async def test_a_box_that_does_not_answer_at_first(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = await build(site=anyone())
+    place.box.gone = True
+    await place.pass_time(60)
+    assert not place.station.online
+    assert caplog.text.count("does not answer") == 1
+    place.box.gone = False
+    place.box.plug()
+    await place.pass_time(60)
+    assert place.drawn_a == pytest.approx(16)
+
+
+async def test_a_failed_write_is_tried_again(build: Build) -> None:
+    place = await build(site=anyone())
+    place.box.plug()
+    await place.pass_time(60)
+    place.box.refuses = {Order.LIMIT_A: LinkFault.BUSY}
+    place.site.orders.limit(EVSE, 8)
+    await place.pass_time(30)
+    assert place.site.controller.refusals[EVSE].failure is Failure.REFUSED
+    place.box.refuses = {}
+    await place.pass_time(60)
+    assert place.drawn_a == pytest.approx(8)
+    assert EVSE not in place.site.controller.refusals
+
+
+async def test_a_box_that_tells_only_its_power(build: Build) -> None:
+    none = tuple(role for role in profile().readings if role is not Role.POWER_W)
+    place = await build(profile(without=none), anyone())
+    place.box.plug()
+    await place.pass_time(300)
+    assert place.state(EVSE).status is EvseStatus.CHARGING
+    session = place.state(EVSE).session
+    assert session is not None
+    assert SessionFlag.ESTIMATED in session.flags
+    await place.site.orders.stop(EVSE)
+    await place.pass_time(60)
+    assert place.drawn_a == 0
+    await place.site.orders.start(EVSE, None)
+    await place.pass_time(60)
+    assert place.drawn_a == pytest.approx(16)
+    assert await place.booked_wh() == pytest.approx(place.box.energy_wh, rel=0.2)
+
+
+async def test_a_fault_of_the_site_does_not_end_the_polling(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = await build(site=anyone(), pace=Pace(busy_s=0.001, idle_s=0.001))
+    place.events.kill_at = 1
+    running = asyncio.create_task(place.station.run())
+    await until(lambda: place.events.calls > 1 and place.state(EVSE).status is not None)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert caplog.text.count("could not be served") == 1
+    assert place.state(EVSE).status is EvseStatus.AVAILABLE
