@@ -117,6 +117,9 @@ async def test_a_watchdog_falls_back_unless_it_is_renewed(box: Box) -> None:
     async with box("keba_p30") as (station, link):
         await link.tell(Order.FALLBACK_A, 6)
         await link.tell(Order.WATCHDOG_S, 10)
+        await link.read(slow=True)
+        await link.tell(Order.RENEW)  # with the time that the box has told
+        assert station.outlet(1).watchdog_s == 10
         outlet = station.outlet(1)
         outlet.told_at -= 11
         await station.wait_for(lambda s: s.outlet(1).fallen_back)

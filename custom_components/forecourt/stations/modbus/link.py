@@ -64,6 +64,7 @@ class ModbusLink:
         self._askers: dict[int, Asker] = {}
         self._blocks: dict[bool, list[Block]] = {False: [], True: []}
         self._answers: frozenset[int] = frozenset()
+        self._watchdog_s: Scalar | None = None
         self._lock = asyncio.Lock()
 
     @property
@@ -110,6 +111,8 @@ class ModbusLink:
         spec = self._profile.orders.get(order)
         if spec is None or not self._applies(spec):
             raise LinkError(LinkFault.NOT_SUPPORTED, f"{self._profile.id} has no {order}")
+        if order is Order.RENEW and value is None:
+            value = self._watchdog_s
         async with self._lock:
             for number, write in enumerate(spec.writes):
                 if number and spec.writes[number - 1].delay_s:
@@ -231,7 +234,10 @@ class ModbusLink:
             raise await self._silence(gathered.errors)
         if dead and answers:
             gathered.blame(dead, LinkFault.WRONG_UNIT)
-        return gathered.sample()
+        sample = gathered.sample()
+        for values in (sample.station, *sample.outlets.values()):
+            self._watchdog_s = values.get(Role.WATCHDOG_S, self._watchdog_s)
+        return sample
 
     async def _silence(self, errors: list[LinkError]) -> LinkError:
         """Return why nothing was answered, and get rid of a connection that leads nowhere."""
