@@ -291,6 +291,9 @@ class Commands:
             return age >= timedelta(seconds=apart_s)
         watchdog = self._profile.watchdog
         renewable = watchdog is not None and watchdog.renewed_by == "write"
+        if order is Order.RESUME and self.limit_order is not None:
+            # The limit is sign of life enough; to resume what runs may have effects of its own.
+            renewable = False
         return renewable and self._memory(order) is not Memory.FLASH and age >= self._renewal
 
     async def _tell(self, line: _Line, outlet: int, order: Order, value: Scalar | None) -> None:

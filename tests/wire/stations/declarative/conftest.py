@@ -11,7 +11,7 @@ from custom_components.forecourt.site import SiteSettings
 from custom_components.forecourt.stations.declarative.profile import Profile
 from tests.unit.site.world import KEY
 
-from .place import Place, known, profile
+from .place import Box, Place, known, profile
 
 type Build = Callable[..., Awaitable[Place]]
 
@@ -34,10 +34,14 @@ async def build(tmp_path: Path, new_ledger: Path) -> AsyncIterator[Build]:
     places: list[Place] = []
 
     async def make(
-        of: Profile | None = None, site: SiteSettings | None = None, **more: object
+        of: Profile | None = None,
+        site: SiteSettings | None = None,
+        *,
+        box: Box | None = None,
+        **more: object,
     ) -> Place:
         path = tmp_path / f"ledger{len(places)}.db"
-        place = Place(path, new_ledger, of or profile(), site or known())
+        place = Place(path, new_ledger, of or profile(), site or known(), box)
         place.more = dict(more)
         await place.open()
         places.append(place)

@@ -223,6 +223,34 @@ class Box:
         return sum(told == name for told, _ in self.told)
 
 
+class Twin(Box):
+    """A box with two outlets and one reader for cards; this one is the first of them."""
+
+    def __init__(self, of: Profile) -> None:
+        super().__init__(of)
+        self.second = Box(of)
+
+    async def open(self) -> None:
+        await super().open()
+        await self.second.open()
+
+    async def read(self, *, slow: bool = False) -> Sample:
+        outlets = {}
+        for number, box in ((1, super()), (2, self.second)):
+            told = dict((await box.read(slow=slow)).outlets[1])
+            told.pop(Role.TOKEN, None)
+            outlets[number] = told
+        return Sample(station={Role.TOKEN: self.token}, outlets=outlets)
+
+    async def tell(self, order: Order, value: Scalar | None = None, *, outlet: int = 1) -> None:
+        box = super() if outlet == 1 else self.second
+        await box.tell(order, value)
+
+    def step(self, seconds: float) -> None:
+        super().step(seconds)
+        self.second.step(seconds)
+
+
 class KilledError(Exception):
     """The program ended here."""
 
@@ -257,12 +285,14 @@ class Events:
 class Place(World):
     """A real site with one such box."""
 
-    def __init__(self, path: Path, new_ledger: Path, of: Profile, site: SiteSettings) -> None:
+    def __init__(
+        self, path: Path, new_ledger: Path, of: Profile, site: SiteSettings, box: Box | None = None
+    ) -> None:
         shutil.copy(new_ledger, path)
         super().__init__(path, site)
         self.price = Decimal("0.30")
         self.profile = of
-        self.box = Box(of)
+        self.box = box or Box(of)
         self.saved: Mapping[str, Any] | None = None
         self.all_saved: list[Mapping[str, Any]] = []
         self.more: dict[str, Any] = {}

@@ -24,7 +24,7 @@ from custom_components.forecourt.stations.base import (
 from custom_components.forecourt.stations.declarative.link import LinkFault
 from custom_components.forecourt.stations.declarative.pacing import Pace
 from custom_components.forecourt.stations.declarative.profile import Order, Role, Watchdog
-from tests.unit.site.world import until
+from tests.unit.site.world import UNKNOWN, until
 
 from .conftest import Build
 from .place import EVSE, anyone, order, profile
@@ -476,3 +476,62 @@ async def test_a_fault_of_the_site_does_not_end_the_polling(
     await asyncio.gather(running, return_exceptions=True)
     assert caplog.text.count("could not be served") == 1
     assert place.state(EVSE).status is EvseStatus.AVAILABLE
+
+
+async def test_a_charge_that_nobody_was_let_in_for_goes_to_who_shows_a_card(build: Build) -> None:
+    orders = (*profile().orders.values(), order(Order.FORGET_TOKEN))
+    place = await build(profile(Role.TOKEN, orders=orders))
+    place.box.deaf = True
+    place.box.refuses = {Order.FORGET_TOKEN: LinkFault.BUSY}
+    place.box.plug()
+    await place.pass_time(30)
+    assert place.state(EVSE).session is not None
+    place.box.token = "04AA0001"
+    await place.pass_time(10)
+    place.box.token = None
+    await place.pass_time(4)
+    place.box.token = "04AA0001"
+    await place.pass_time(10)
+    place.box.unplug()
+    await place.pass_time(10)
+    first, second = await place.sessions()
+    assert SessionFlag.UNAUTHORIZED in first.flags
+    assert (second.user_id, second.flags) == ("anna", frozenset())
+    assert await place.booked_wh() == pytest.approx(place.box.energy_wh, abs=3)
+    assert len(place.taps) == 1
+
+
+async def test_who_charges_elsewhere_is_not_let_in_twice(build: Build) -> None:
+    place = await build()
+    place.box.plug()
+    await place.pass_time(10)
+    await place.station.start(EVSE, UNKNOWN)
+    await place.pass_time(60)
+    assert place.drawn_a == 0
+    assert place.state(EVSE).status is EvseStatus.FINISHING
+
+
+async def test_what_flowed_before_the_box_was_paused_is_booked(build: Build) -> None:
+    place = await build(site=anyone())
+    await place.pass_time(4)
+    await place.station.close()
+    place.box.restart()
+    place.box.plug()
+    place.alone(120)
+    await place.reopen()
+    await place.pass_time(60)
+    place.box.unplug()
+    await place.pass_time(10)
+    assert await place.booked_wh() == pytest.approx(place.box.energy_wh, abs=3)
+
+
+async def test_a_box_that_takes_no_fallback_is_told_to_the_log(
+    build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    orders = (*RENEWED, order(Order.FALLBACK_A))
+    of = profile(Role.FALLBACK_A, orders=orders, watchdog=Watchdog(renewed_by="order"))
+    place = await build(of, anyone(), fallback_current_a=8)
+    place.box.refuses = {Order.FALLBACK_A: LinkFault.WRITE_ACCESS, Order.RENEW: LinkFault.BUSY}
+    await place.pass_time(10)
+    assert caplog.text.count("Could not set fallback_a") == 1
+    assert place.station.fallback_current_a == 6
