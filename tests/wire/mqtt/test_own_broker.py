@@ -85,6 +85,17 @@ async def test_the_last_listener_takes_the_subscription_along(
     assert (await told.get())[0] == "b"
 
 
+async def test_who_comes_when_the_last_one_goes_is_told(broker: OwnBroker, wire: Client) -> None:
+    stop = await broker.subscribe("a", lambda *_: None)
+    stop()
+    told = await listen(broker, "a")
+    later = await listen(broker, "b")
+    await wire.publish("a", "1")
+    await wire.publish("b", "1")
+    await later.get()
+    assert told.get_nowait() == ("a", b"1", False)
+
+
 async def test_a_broker_that_comes_back_finds_everybody_listening(
     mosquitto: Mosquitto, broker: OwnBroker
 ) -> None:

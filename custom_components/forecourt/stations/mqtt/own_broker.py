@@ -232,6 +232,8 @@ class OwnBroker:
             return
 
         async def leave() -> None:
+            if topic in self._listeners:  # somebody has come meanwhile
+                return
             with suppress(MqttError):
                 await client.unsubscribe(topic)
 

@@ -40,6 +40,7 @@ class Box:
         self.phases = 3
         self.token = "04A1B2C3D4E5F6"
         self.unlocked = 0
+        self.shown = 0
         self._beats = 0
         self._beaten = asyncio.Condition()
 
@@ -64,13 +65,15 @@ class Box:
     async def say(self, topic: str, payload: str, *, retain: bool = False) -> None:
         await self._client.publish(topic, payload, retain=retain)
 
-    async def show(self) -> None:
-        """Publish all, and at the end what tells that it was all."""
+    async def show(self) -> int:
+        """Publish all, and at the end the number of the time, which it returns."""
         if self.online:
             await self.say(*self.online, retain=True)
         for topic, payload in self.state():
             await self.say(topic, payload, retain=self.retained)
-        await self.say(f"{SENTINEL}/out", "1")
+        self.shown += 1
+        await self.say(f"{SENTINEL}/out", str(self.shown))
+        return self.shown
 
     async def caught_up(self) -> None:
         """Return when it has heeded all that was sent before a sentinel."""
