@@ -14,6 +14,7 @@ from .site.reservations import (
     ReservationOverError,
     ReservationTimeError,
     ReservedError,
+    UnknownHolderError,
 )
 from .stations.base import Failure, StationError
 
@@ -32,6 +33,7 @@ _INVALID: Mapping[type[Exception], str] = {
     ReservationOverError: "reservation_over",
     ReservationTimeError: "reservation_in_past",
     ReservedError: "already_reserved",
+    UnknownHolderError: "reservation_holder_unknown",
 }
 
 

@@ -8,11 +8,13 @@ from homeassistant.helpers import issue_registry as ir
 from .const import DOMAIN
 from .core.model.ids import EvseId
 from .site import Site
+from .stations.base import Failure
 from .stations.ocpp import Cause, CentralSystem, Knock, SecurityProfile
 from .stations.ocpp.attempts import is_public
 
 ISSUE_LIMIT_IGNORED = "limit_ignored"
 ISSUE_LIMIT_REFUSED = "limit_refused"
+ISSUE_LIMIT_UNANSWERED = "limit_unanswered"
 ISSUE_STATION_EXPOSED = "station_exposed"
 
 
@@ -53,6 +55,7 @@ class StationIssues:
         for evse in evses:
             self._drop(ISSUE_LIMIT_IGNORED, str(evse))
             self._drop(ISSUE_LIMIT_REFUSED, str(evse))
+            self._drop(ISSUE_LIMIT_UNANSWERED, str(evse))
 
     @callback
     def _limit_ignored(self, evse: EvseId) -> None:
@@ -74,14 +77,20 @@ class StationIssues:
         refusal = self._site.controller.refusals.get(evse)
         if refusal is None:
             self._drop(ISSUE_LIMIT_REFUSED, str(evse))
+            self._drop(ISSUE_LIMIT_UNANSWERED, str(evse))
             return
+        # Who is silent did not say no: it may follow, and there is something else to look for.
+        issue, other = ISSUE_LIMIT_REFUSED, ISSUE_LIMIT_UNANSWERED
+        if refusal.failure is Failure.TIMEOUT:
+            issue, other = other, issue
+        self._drop(other, str(evse))
         ir.async_create_issue(
             self._hass,
             DOMAIN,
-            f"{ISSUE_LIMIT_REFUSED}_{evse}",
+            f"{issue}_{evse}",
             is_fixable=False,
             severity=ir.IssueSeverity.ERROR,
-            translation_key=ISSUE_LIMIT_REFUSED,
+            translation_key=issue,
             translation_placeholders={
                 "outlet": self._evse_name(evse),
                 "answer": refusal.detail or refusal.failure.value,

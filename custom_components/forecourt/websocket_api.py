@@ -28,6 +28,13 @@ def _frames(hass: HomeAssistant, connection: ActiveConnection, message: dict[str
     stations = entries[0].runtime_data.central.stations if entries else {}
     station = stations.get(message["station_id"])
     if station is None:
-        connection.send_error(message["id"], ERR_NOT_FOUND, "There is no such station")
+        connection.send_error(
+            message["id"],
+            ERR_NOT_FOUND,
+            "There is no such station",
+            translation_domain=DOMAIN,
+            translation_key="no_such_station",
+            translation_placeholders={"station": message["station_id"]},
+        )
         return
     connection.send_result(message["id"], {"frames": station.frames.entries()})

@@ -152,6 +152,37 @@ async def test_what_cannot_be_dialled(
     assert dialog.step == "forwarded"
 
 
+@pytest.mark.parametrize(
+    ("address", "password", "warned"),
+    [
+        ("ws://example.com/", PASSWORD, "example.com"),
+        ("ws://8.8.8.8:9000/", PASSWORD, "8.8.8.8"),
+        ("ws://example.com/", "", None),
+        ("wss://example.com/", PASSWORD, None),
+        ("ws://192.168.1.5/", PASSWORD, None),
+        ("ws://[fd00::1]/", PASSWORD, None),
+        ("ws://backend/", PASSWORD, None),
+        ("ws://backend.local/", PASSWORD, None),
+    ],
+)
+async def test_a_password_that_could_be_read_takes_a_yes(
+    site: MockConfigEntry, desk: Desk, address: str, password: str, warned: str | None
+) -> None:
+    vault = site.runtime_data.vault
+    dialog = await forward(desk, site)
+    answers = {"forward_url": address, "forward_password": password, "send_tokens": False}
+    await dialog.answer("forward", **answers)
+    if warned is not None:
+        assert dialog.step == "forward_readable"
+        assert warned in dialog.placeholders["host"]
+        assert vault.forward(STATION) is None
+        await dialog.choose("forward_readable", "forward")
+        await dialog.answer("forward", **answers)
+        await dialog.choose("forward_readable", "forward_anyway")
+    assert dialog.step == "forwarded"
+    assert vault.forward(STATION).url == address
+
+
 async def test_it_is_a_secret_that_survives_a_restart_and_goes_with_the_station(
     hass: HomeAssistant, site: MockConfigEntry, desk: Desk, hass_storage: dict[str, Any], url: str
 ) -> None:

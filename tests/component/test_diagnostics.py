@@ -67,7 +67,9 @@ async def wallbox(
     )
     hub = entry.runtime_data
     await hub.vault.set_password_hash("GARAGE", hash_password(PASSWORD))
-    hub.sync_station(next(s for s in entry.subentries.values() if s.subentry_type == "station"))
+    await hub.sync_station(
+        next(s for s in entry.subentries.values() if s.subentry_type == "station")
+    )
     with pytest.raises(Exception, match="401"):
         await RawClient(f"ws://127.0.0.1:{port}", "GARAGE", password="wrong").connect()
     station = dial_in(password=PASSWORD, vendor="Huawei")
@@ -157,7 +159,10 @@ async def test_frames_are_for_administrators(
         assert secret not in text
 
     await browser.send_json_auto_id({"type": "forecourt/frames", "station_id": "NOBODY"})
-    assert (await browser.receive_json())["error"]["code"] == "not_found"
+    error = (await browser.receive_json())["error"]
+    assert error["code"] == "not_found"
+    assert (error["translation_domain"], error["translation_key"]) == (DOMAIN, "no_such_station")
+    assert error["translation_placeholders"] == {"station": "NOBODY"}
 
     visitor = await hass_ws_client(hass, hass_read_only_access_token)
     await visitor.send_json_auto_id({"type": "forecourt/frames", "station_id": "GARAGE"})

@@ -100,14 +100,16 @@ async def test_who_refuses_its_limit_is_told_of_in_its_words(
     assert not ir.async_get(hass).issues
 
 
-async def test_a_refusal_that_is_over_is_no_issue(
+async def test_silence_that_is_over_is_no_issue(
     hass: HomeAssistant, wallbox: Ocpp16Station, passing_time: Time
 ) -> None:
     await charge(wallbox, passing_time)
     await wallbox.fault("no_answer", count=1)
     await limit(hass, 8)
-    await passing_time.until(lambda: issue(hass, "limit_refused_GARAGE/1"), limit_s=120)
-    await passing_time.until(lambda: issue(hass, "limit_refused_GARAGE/1") is None, limit_s=120)
+    await passing_time.until(lambda: issue(hass, "limit_unanswered_GARAGE/1"), limit_s=120)
+    assert len(ir.async_get(hass).issues) == 1, "it did not refuse"
+    await passing_time.until(lambda: issue(hass, "limit_unanswered_GARAGE/1") is None, limit_s=120)
+    assert not ir.async_get(hass).issues
 
 
 async def test_who_comes_over_the_internet_needs_protection(
@@ -144,7 +146,7 @@ async def test_who_comes_over_the_internet_needs_protection(
     await come("8.8.8.8")
     hub = site.runtime_data
     await hub.vault.set_password_hash(STATION, hash_password(PASSWORD, generated=True))
-    hub.sync_station(stations(site)[0])
+    await hub.sync_station(stations(site)[0])
     async with dial(password=PASSWORD) as wallbox:
         await until(lambda: wallbox.ready)
         assert issue(hass, name) is None

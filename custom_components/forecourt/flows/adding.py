@@ -16,6 +16,7 @@ from ..const import (
     CONF_STATION_ID,
     DEFAULT_FALLBACK_CURRENT_A,
     DOMAIN,
+    MAX_EVSES,
     SUBENTRY_STATION,
     station_unique_id,
 )
@@ -55,7 +56,9 @@ def station_data(station_id: str, evses: int, max_current_a: int) -> dict[str, A
     """Return the data of a new station."""
     return {
         CONF_STATION_ID: station_id,
-        CONF_EVSES: evses,
+        # A stranger's word reserves no more of the fuse than what can be entered by hand. Once it
+        # is known, it may show more.
+        CONF_EVSES: min(evses, MAX_EVSES),
         CONF_MAX_CURRENT_A: max_current_a,
         CONF_FALLBACK_CURRENT_A: DEFAULT_FALLBACK_CURRENT_A,
     }

@@ -1,5 +1,6 @@
 """Has a second central system look on at what a wallbox reports."""
 
+from ipaddress import ip_address
 from typing import Any
 
 from homeassistant.config_entries import ConfigSubentryFlow, SubentryFlowResult
@@ -10,6 +11,7 @@ from homeassistant.helpers.selector import (
     TextSelectorType,
 )
 import probatio as vol
+from yarl import URL
 
 from ..const import CONF_STATION_ID
 from ..hub import Hub
@@ -22,6 +24,9 @@ CONF_FORWARD_URL = "forward_url"
 CONF_FORWARD_IDENTITY = "forward_identity"
 CONF_FORWARD_PASSWORD = "forward_password"  # noqa: S105 - a question
 CONF_SEND_TOKENS = "send_tokens"
+
+# RFC 6762, RFC 8375, RFC 6761, and what routers and ICANN use.
+PRIVATE_NAMES = (".local", ".home.arpa", ".localhost", ".lan", ".internal")
 
 SCHEMA = vol.Schema(
     {
@@ -41,6 +46,8 @@ class ForwardSteps(ConfigSubentryFlow):
     What is answered is kept in the vault as a whole: it is a login elsewhere.
     """
 
+    _forward: Forward | None = None
+
     async def async_step_forward(
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
@@ -54,12 +61,10 @@ class ForwardSteps(ConfigSubentryFlow):
             forward = _forward(user_input, known)
             errors = {} if forward is None else _errors(hub, forward)
             if not errors:
-                await hub.vault.set_forward(station_id, forward)
-                hub.sync_station(subentry)
-                return self.async_abort(
-                    reason="not_forwarded" if forward is None else "forwarded",
-                    description_placeholders={"name": subentry.title},
-                )
+                self._forward = forward
+                if forward is not None and forward.password and _is_readable(forward.url):
+                    return await self.async_step_forward_readable()
+                return await self.async_step_forward_anyway()
         return self.async_show_form(
             step_id="forward",
             data_schema=self.add_suggested_values_to_schema(
@@ -70,6 +75,30 @@ class ForwardSteps(ConfigSubentryFlow):
                 "identity": quoted(station_id),
                 "state": await self._state(hub, station_id),
             },
+        )
+
+    async def async_step_forward_readable(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask whether to send a password where it can be read."""
+        assert self._forward is not None  # noqa: S101 - this is about it
+        return self.async_show_menu(
+            step_id="forward_readable",
+            menu_options=["forward_anyway", "forward"],
+            description_placeholders={"host": quoted(URL(self._forward.url).host or "")},
+        )
+
+    async def async_step_forward_anyway(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Take over what was answered."""
+        subentry, forward = self._get_reconfigure_subentry(), self._forward
+        hub = running_hub(self._get_entry())
+        await hub.vault.set_forward(subentry.data[CONF_STATION_ID], forward)
+        await hub.sync_station(subentry)
+        return self.async_abort(
+            reason="not_forwarded" if forward is None else "forwarded",
+            description_placeholders={"name": subentry.title},
         )
 
     async def _state(self, hub: Hub, station_id: str) -> str:
@@ -100,6 +129,21 @@ def _forward(answers: dict[str, Any], known: Forward | None) -> Forward | None:
         password=password,
         send_tokens=answers[CONF_SEND_TOKENS],
     )
+
+
+def _is_readable(url: str) -> bool:
+    """Return whether what goes there can be read on its way through the Internet.
+
+    A name is of the Internet if it is not one that only a network of one's own can have.
+    """
+    parsed = URL(url)
+    host = parsed.host or ""
+    if parsed.scheme != "ws":
+        return False
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return "." in host.rstrip(".") and not host.rstrip(".").lower().endswith(PRIVATE_NAMES)
 
 
 def _errors(hub: Hub, forward: Forward) -> dict[str, str]:

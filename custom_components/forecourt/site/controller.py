@@ -213,16 +213,22 @@ class Controller:
             self._board.set_setpoint(setpoint)
 
     def _note_refusal(self, evse: EvseId, error: StationError | None) -> None:
-        """Tell when an EVSE begins or ceases to refuse; one that is away does neither."""
+        """Tell when an EVSE begins or ceases to refuse; one that is away does neither.
+
+        One that does not answer may follow all the same, and is told apart.
+        """
         if error is None:
             if self.refusals.pop(evse, None) is not None:
                 _LOGGER.info("%s follows its current limit again", evse)
                 self.refused.send(evse)
         elif error.failure is not Failure.OFFLINE:
-            is_news = evse not in self.refusals
+            before = self.refusals.get(evse)
+            is_silent = error.failure is Failure.TIMEOUT
+            is_news = before is None or is_silent != (before.failure is Failure.TIMEOUT)
             self.refusals[evse] = error.told
             if is_news:
-                _LOGGER.warning("%s does not follow its current limit: %s", evse, error)
+                what = "does not answer to" if is_silent else "does not follow"
+                _LOGGER.warning("%s %s its current limit: %s", evse, what, error)
                 self.refused.send(evse)
 
     def _raises(self, setpoint: Setpoint) -> bool:

@@ -210,6 +210,29 @@ async def test_a_refusal_is_reported_once_and_so_is_its_end(
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
+async def test_a_station_that_is_silent_is_told_apart_from_one_that_refuses(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    box = world.add()
+    reported: list[Failure | None] = []
+    refusals = world.site.controller.refusals
+    world.site.controller.refused.connect(
+        lambda evse: reported.append(refusals[evse].failure if evse in refusals else None)
+    )
+    await world.start(ANNAS)
+    for failure in (Failure.TIMEOUT, Failure.OFFLINE, Failure.REFUSED, Failure.NOT_SUPPORTED):
+        box.failure = failure
+        await world.turn()
+        await world.turn()
+    box.failure = Failure.TIMEOUT
+    await world.turn()
+    box.failure = None
+    await world.turn()
+    assert reported == [Failure.TIMEOUT, Failure.REFUSED, Failure.TIMEOUT, None]
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert ["does not answer" in text for text in told] == [True, False, True]
+
+
 async def test_a_station_that_just_went_away_does_not_refuse(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -246,6 +246,29 @@ async def test_a_station_that_keeps_nothing_is_not_worn_out(
     assert station.fallback_current_a == (6 if version == "1.6" else None)
 
 
+async def test_no_outlet_is_written_that_the_station_does_not_have(
+    make_central: MakeCentral,
+) -> None:
+    central = await make_central(fallback_current_a=6)
+    station = central.add_station("CP1")
+    # By mistake.
+    station.expect_evses(4)
+
+    def take(payload: Payload) -> Payload:
+        return {"status": "Rejected" if payload["connectorId"] == 0 else "Accepted"}
+
+    async with Peer(central, "CP1") as peer:
+        peer.answers["SetChargingProfile"] = take
+        peer.settings["NumberOfConnectors"] = "2"
+        await peer.ready()
+        await peer.until(lambda: station.fallback_current_a == 6)
+    written = {call["connectorId"] for call in peer.calls("SetChargingProfile")}
+    assert written == {0, 1, 2}
+    # One beyond its word that it speaks of is there.
+    assert station.meet_evse(4)
+    assert station._outlets() == [1, 2, 4]
+
+
 async def test_a_lost_connection_is_no_restart(make_central: MakeCentral, now: Watch) -> None:
     central = await make_central(fallback_current_a=6)
     central.add_station("CP1")

@@ -56,7 +56,7 @@ class Bench:
         await self.limiter.apply(setpoint, transaction_id, self.send)
 
     async def fallback(self) -> None:
-        await self.limiter.keep_fallback(2, self.send)
+        await self.limiter.keep_fallback((1, 2), self.send)
 
     def later(self, **time: float) -> None:
         self.now += timedelta(**time)
@@ -271,10 +271,42 @@ async def test_what_it_refused_it_did_not_take(bench: Bench) -> None:
     assert bench.amounts == [10, 8, 6, 8], "once it took one, the refusals are forgotten"
 
 
+async def test_a_unit_that_is_refused_is_forgotten(bench: Bench) -> None:
+    """As after a change of its settings."""
+    bench.limiter.phases[1] = 3
+    await bench.apply(10)
+    assert bench.limiter.learned.unit is RateUnit.AMPERE
+    bench.units = {RateUnit.WATT}
+    with pytest.raises(StationError):
+        await bench.apply(8)
+    assert bench.limiter.learned.unit is None
+    bench.later(minutes=5)
+    await bench.apply(8)
+    assert bench.amounts == [10, 8, 8, 5520]
+    assert bench.limiter.learned.unit is RateUnit.WATT
+
+
+@pytest.mark.parametrize("failure", [Failure.TIMEOUT, Failure.OFFLINE, Failure.NOT_SUPPORTED])
+async def test_one_that_is_not_refused_is_not(bench: Bench, failure: Failure) -> None:
+    await bench.apply(10)
+    bench.refuse = failure
+    with pytest.raises(StationError):
+        await bench.apply(8)
+    assert bench.limiter.learned.unit is RateUnit.AMPERE
+
+
+async def test_one_that_is_known_to_be_right_is_not_forgotten(bench: Bench) -> None:
+    bench.limiter.given_unit = bench.limiter.learned.unit = RateUnit.WATT
+    bench.refuse = Failure.REFUSED
+    with pytest.raises(StationError):
+        await bench.apply(8)
+    assert bench.limiter.learned.unit is RateUnit.WATT
+
+
 async def test_what_it_refused_a_charge_of_before_is_forgotten(bench: Bench) -> None:
     """Who refuses everything begins one charge after the other."""
     bench.refuse = Failure.REFUSED
-    bench.limiter.learned.unit = RateUnit.AMPERE
+    bench.limiter.given_unit = bench.limiter.learned.unit = RateUnit.AMPERE
     for transaction_id in (7, 8, 9, 7):
         with pytest.raises(StationError):
             await bench.apply(10, transaction_id=transaction_id)
@@ -395,7 +427,7 @@ async def test_nobody_needs_to_be_told() -> None:
     limiter = Limiter(lambda: START)
     limiter.fallback_current_a = 6
     bench = Bench()
-    await limiter.keep_fallback(1, bench.send)
+    await limiter.keep_fallback((1,), bench.send)
     assert limiter.learned.fallback_written == 6
 
 

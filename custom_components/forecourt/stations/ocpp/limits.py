@@ -7,7 +7,7 @@ it belongs to a transaction, expires by itself, and is renewed at half its time.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -72,6 +72,8 @@ class Limiter:
         self.phases: dict[int, int] = {}
         self.began_at: dict[int, datetime] = {}
         self.fallback_current_a = fallback_current_a
+        # The only unit that is right, where trying would not tell.
+        self.given_unit: RateUnit | None = None
         self._fallback_retry_at: datetime | None = None
         self.now = now
         self._turn = asyncio.Lock()
@@ -147,8 +149,11 @@ class Limiter:
                 raise
             self._forget_refusals(evse)
 
-    async def keep_fallback(self, evses: int, send: Send) -> None:
-        """Write the fallback if it is not what the station has. Raises `StationError`."""
+    async def keep_fallback(self, evses: Sequence[int], send: Send) -> None:
+        """Write the fallback if it is not what the station has. Raises `StationError`.
+
+        `evses` are the numbers of the outlets that there are.
+        """
         async with self._turn:
             wanted, now = self.fallback_current_a, self.now()
             if wanted is None or wanted == self.learned.fallback_written:
@@ -180,7 +185,7 @@ class Limiter:
                     self.learned.fallback_writes.append(now)
                 self.learned.keep()
 
-    async def _send_fallback(self, current_a: int, evses: int, send: Send) -> None:
+    async def _send_fallback(self, current_a: int, evses: Sequence[int], send: Send) -> None:
         """Write it for the station as a whole or, where that is refused, for each EVSE."""
 
         def on(evse: int) -> Callable[[Form], Limit]:
@@ -197,7 +202,7 @@ class Limiter:
         except StationError as err:
             if err.failure is not Failure.REFUSED:
                 raise
-            for evse in range(1, evses + 1):
+            for evse in evses:
                 await self._send(self._forms(), on(evse), send)
 
     def _amount(self, evse: int, current_a: int, unit: RateUnit) -> int:
@@ -255,6 +260,10 @@ class Limiter:
             try:
                 await send(attempt)
             except StationError as err:
+                if not attempts and attempt.evse and err.failure is Failure.REFUSED:
+                    # What it took once it need not take for ever: all is tried the next time.
+                    # For the station as a whole it may refuse any unit.
+                    self.learned.unit = self.given_unit
                 if not attempts or err.failure not in REFUSALS:
                     raise
                 if attempts[0].relative and err.failure is not Failure.REFUSED:

@@ -148,6 +148,7 @@ class OcppStation:
         self.token_list = TokenList(limiter.now, limiter.learned, self.notes, list_key)
         self.list_limits = ListLimits()
         self.sign_certificate: Callable[[str], Awaitable[bool]] | None = None
+        self._met_evses: set[int] = set()
         self._info = info
         if (evses := self.learned.evses) is not None:
             self._info = replace(info, evses=max(evses, info.evses), told_evses=evses)
@@ -220,9 +221,18 @@ class OcppStation:
     async def keep_fallback(self) -> None:
         """Write the fallback; where that fails the setpoint is in force all the same."""
         try:
-            await self.limiter.keep_fallback(self._info.evses, self._connected().send_limit)
+            await self.limiter.keep_fallback(self._outlets(), self._connected().send_limit)
         except StationError as err:
             self.logger.warning("Could not set the fallback current of %s", err)
+
+    def _outlets(self) -> list[int]:
+        """Return the outlets that there are: those beyond its own word have to show themselves."""
+        told = self._info.told_evses or self._info.evses
+        return [
+            number
+            for number in range(1, self._info.evses + 1)
+            if number <= told or number in self._met_evses
+        ]
 
     def _read_back(self, line: Line, evse: int, transaction_id: int) -> None:
         """Have the station say which limit is in force, if it is time to; nobody waits for it."""
@@ -379,6 +389,7 @@ class OcppStation:
         self.quirks = quirks_of(info)
         for quirk in self.quirks:
             self.learned.unit = quirk.unit or self.learned.unit
+        self.limiter.given_unit = next((one.unit for one in self.quirks if one.unit), None)
         self._know(info)
 
     def expect_evses(self, evses: int) -> None:
@@ -399,7 +410,10 @@ class OcppStation:
         next_one = self._info.evses + 1
         if self._info.told_evses is None and number == next_one <= MAX_GUESSED_EVSES:
             self.expect_evses(number)
-        return 0 < number <= self._info.evses
+        is_there = 0 < number <= self._info.evses
+        if is_there:
+            self._met_evses.add(number)
+        return is_there
 
     def remember(self, evse: int, readings: Sequence[Reading]) -> None:
         """Take note of the newest register and current of an EVSE; oldest reading first."""
