@@ -12,7 +12,7 @@ class OpenWb19(Box):
 
     def __init__(self, port: int) -> None:
         super().__init__(port)
-        self.silent_s = 0.0
+        self.silent_s = 5.0
 
     def state(self) -> Messages:
         told: dict[str, object] = {
