@@ -311,10 +311,17 @@ class Commands:
         if order in (*LIMITS, *_OPPOSITE):
             line.told_a = None
         line.written.pop(order, None)
-        if order in _OPPOSITE:
-            line.written.pop(_OPPOSITE[order], None)
+        for undone in self._undoes(order):
+            line.written.pop(undone, None)
         await self._link.tell(order, value, outlet=outlet)
         line.written[order] = _Written(value, now)
+
+    def _undoes(self, order: Order) -> tuple[Order, ...]:
+        """Return what is not in force any more once an order is."""
+        if self.has(Order.RESUME):
+            return (_OPPOSITE[order],) if order in _OPPOSITE else ()
+        # What is paused goes on with the next limit.
+        return LIMITS if order is Order.PAUSE else (Order.PAUSE,) if order in LIMITS else ()
 
     def _missed(self, line: _Line, order: Order, now: datetime) -> None:
         """Have the order written again: at once, then ever more seldom."""

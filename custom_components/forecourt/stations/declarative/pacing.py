@@ -5,11 +5,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """Seconds between two polls: while busy, while idle, and at most while it does not answer."""
+    """Seconds between two polls: while busy, while idle, and at most while it does not answer.
+
+    `least_s` is how long a box that tells by itself is let finish: what it tells together is one
+    picture.
+    """
 
     busy_s: float = 2.0
     idle_s: float = 15.0
     longest_s: float = 60.0
+    least_s: float = 0.25
 
     def next_s(self, *, busy: bool, failures: int) -> float:
         """Return the time to the next poll after so many failures in a row."""

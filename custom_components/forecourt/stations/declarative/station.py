@@ -229,15 +229,13 @@ class DeclarativeStation:
         """End the transaction and pause the box."""
         self._require()
         async with self._lock:
-            for outlet in self._outlets.values():
-                if outlet.transaction_id == transaction_id:
-                    try:
-                        await outlet.stop()
-                    finally:
-                        self._keep_memory()
-                    break
-            else:
+            running = [o for o in self._outlets.values() if o.transaction_id == transaction_id]
+            if not running:
                 raise StationError(self._info.id, Failure.REFUSED, "it runs no such transaction")
+            try:
+                await running[0].stop()
+            finally:
+                self._keep_memory()
         self._wake.set()
 
     async def unlock(self, evse: EvseId) -> None:
@@ -309,8 +307,14 @@ class DeclarativeStation:
             try:
                 async with asyncio.timeout(pause_s):
                     await self._wake.wait()
+                await asyncio.sleep(self._pace.least_s)
             except TimeoutError:
                 pass
+
+    async def settled(self) -> None:
+        """Return when nothing is being asked or told, so that `run` can be cancelled in peace."""
+        async with self._lock:
+            pass
 
     async def close(self) -> None:
         """Leave the box in its safe state, and let go of it; `run` is over by then.
@@ -381,15 +385,12 @@ class DeclarativeStation:
 
     def _missed(self, error: LinkError) -> None:
         self._failures += 1
-        is_first = self.fault is None
         self.fault = error
         if not self.link.connected:
             self._opened = False
-        if self._failures < LOST_AFTER:
-            return
-        if self._failures == LOST_AFTER and (self._online or is_first or self._slow_at is None):
+        if self._failures == LOST_AFTER:
             _LOGGER.warning("%s does not answer: %s", self._info.id, error)
-        if self._online:
+        if self._online and self._failures >= LOST_AFTER:
             self._online = False
             self._events.station_changed(self)
 

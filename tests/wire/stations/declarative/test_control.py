@@ -23,11 +23,11 @@ from custom_components.forecourt.stations.base import (
 )
 from custom_components.forecourt.stations.declarative.link import LinkFault
 from custom_components.forecourt.stations.declarative.pacing import Pace
-from custom_components.forecourt.stations.declarative.profile import Order, Role, Watchdog
+from custom_components.forecourt.stations.declarative.profile import Order, Role, Scalar, Watchdog
 from tests.unit.site.world import UNKNOWN, until
 
 from .conftest import Build
-from .place import EVSE, anyone, order, profile
+from .place import EVSE, Box, anyone, order, profile
 
 SWITCH = (order(Order.PAUSE, interval_s=0), order(Order.RESUME, interval_s=0))
 ZERO = (order(Order.LIMIT_A, minimum=6, maximum=32, interval_s=0, zero_pauses=True),)
@@ -35,6 +35,15 @@ WATTS = (
     order(Order.LIMIT_W, minimum=1380, maximum=22_000, step=100, interval_s=0, zero_pauses=True),
 )
 RENEWED = (*profile().orders.values(), order(Order.RENEW))
+
+
+class ResumedByLimit(Box):
+    """A box that any limit lets charge again."""
+
+    async def tell(self, order: Order, value: Scalar | None = None, *, outlet: int = 1) -> None:
+        await super().tell(order, value, outlet=outlet)
+        if order is Order.LIMIT_A:
+            self.plant.energised = True
 
 
 async def test_a_box_that_starts_by_itself_is_paused(build: Build) -> None:
@@ -91,6 +100,21 @@ async def test_a_box_is_paused_by_a_limit_of_nothing(
     await place.site.orders.stop(EVSE)
     await place.pass_time(20)
     assert place.drawn_a == 0
+
+
+async def test_a_paused_box_goes_on_with_the_next_limit(build: Build) -> None:
+    orders = (
+        order(Order.LIMIT_A, minimum=6, maximum=32, interval_s=0),
+        order(Order.PAUSE, interval_s=0),
+    )
+    place = await build(
+        profile(orders=orders), anyone(), box=ResumedByLimit(profile(orders=orders))
+    )
+    place.box.plug()
+    for allowed in (True, False, True, False, True):
+        place.site.orders.allow(EVSE, allowed=allowed)
+        await place.pass_time(40)
+        assert place.drawn_a == pytest.approx(16 if allowed else 0)
 
 
 async def test_a_box_that_is_only_switched_gives_all_or_nothing(build: Build) -> None:
@@ -307,7 +331,9 @@ async def test_what_it_can_do(build: Build) -> None:
 
 
 async def test_it_runs_until_it_is_cancelled(build: Build) -> None:
-    place = await build(site=anyone(), pace=Pace(busy_s=0.001, idle_s=60, longest_s=0.01))
+    place = await build(
+        site=anyone(), pace=Pace(busy_s=0.001, idle_s=60, longest_s=0.01, least_s=0)
+    )
     running = asyncio.create_task(place.station.run())
     await until(lambda: place.station.online)
     place.box.plug()

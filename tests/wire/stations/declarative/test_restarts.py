@@ -212,3 +212,44 @@ async def test_an_order_for_a_charge_that_is_over_does_not_revive_it(build: Buil
     await place.station.apply(setpoint)
     await place.pass_time(20)
     assert place.drawn_a == 0
+
+
+@pytest.mark.parametrize("of", [LIFETIME, OF_SESSION], ids=["lifetime", "session"])
+@pytest.mark.parametrize("moment", range(0, 60, 6))
+async def test_killed_with_the_newest_save_lost_at_any_moment(
+    build: Build, of: Profile, moment: int
+) -> None:
+    place = await build(of, anyone())
+    await place.pass_time(6)
+    place.box.plug()
+    await place.pass_time(moment)
+    if len(place.all_saved) > 1:
+        place.saved = place.all_saved[-2]
+    place.alone(30)
+    await place.reopen()
+    await place.pass_time(40)
+    place.box.unplug()
+    await place.pass_time(10)
+    assert await place.booked_wh() == pytest.approx(place.box.energy_wh, abs=2)
+    assert all(one.status is SessionStatus.CLOSED for one in await place.sessions())
+
+
+async def test_killed_while_a_charge_is_stopped(build: Build) -> None:
+    for number in range(1, 4):
+        for after in (False, True):
+            place = await build(site=anyone())
+            place.box.plug()
+            await place.pass_time(60)
+            place.events.calls, place.events.kill_at = 0, number
+            place.events.kill_after = after
+            try:
+                await place.site.orders.stop(EVSE)
+                await place.pass_time(10)
+            except KilledError:
+                place.alone(10)
+                await place.reopen()
+            await place.pass_time(20)
+            place.box.unplug()
+            await place.pass_time(20)
+            assert await place.booked_wh() == pytest.approx(place.box.energy_wh, abs=2)
+            assert len(await place.sessions()) == 1
