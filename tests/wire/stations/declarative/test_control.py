@@ -561,3 +561,63 @@ async def test_a_box_that_takes_no_fallback_is_told_to_the_log(
     await place.pass_time(10)
     assert caplog.text.count("Could not set fallback_a") == 1
     assert place.station.fallback_current_a == 6
+
+
+async def test_the_control_test_goes_by_power_where_no_current_is_told(build: Build) -> None:
+    without = (Role.CURRENT_A_1, Role.CURRENT_A_2, Role.CURRENT_A_3)
+    place = await build(profile(without=without), anyone(), may_write=False)
+    place.box.plug()
+    await place.pass_time(60)
+    findings = await place.station.test()
+    assert [one.outcome for one in findings] == [Outcome.OK] * 3
+    assert findings[1].detail.endswith("→ 0 W")
+
+
+async def test_the_control_test_of_a_car_that_just_left(build: Build) -> None:
+    place = await build(site=anyone(), may_write=False)
+    place.box.plug()
+    await place.pass_time(60)
+    place.box.unplug()
+    findings = await place.station.test()
+    assert [(one.probe, one.outcome) for one in findings] == [("charging", Outcome.SKIPPED)]
+    assert not place.station.may_write
+    assert place.box.told == []
+
+
+async def test_a_car_that_leaves_during_the_control_test_fails_it(build: Build) -> None:
+    place = await build(site=anyone(), may_write=False)
+    place.box.plug()
+    await place.pass_time(60)
+
+    async def leaves(seconds: float) -> None:
+        await place._sleep(seconds)
+        place.box.overrides = dict.fromkeys(place.profile.readings)
+
+    place.station._sleep = leaves
+    findings = await place.station.test()
+    assert {one.outcome for one in findings} == {Outcome.FAILED}
+    assert findings[-1].detail == "unknown → unknown"
+    assert not place.station.may_write
+
+
+async def test_who_leaves_as_the_box_fails_is_noticed_later(build: Build) -> None:
+    """A cable that seems to be out for one poll does not end a charge."""
+    place = await build(site=anyone())
+    place.box.plug()
+    await place.pass_time(60)
+    place.site.orders.allow(EVSE, allowed=False)
+    await place.pass_time(30)
+    place.box.overrides[Role.STATUS] = "available"
+    await place.pass_time(2)
+    place.box.overrides.clear()
+    place.site.orders.allow(EVSE, allowed=True)
+    await place.pass_time(30)
+    assert place.drawn_a > 6
+    place.box.overrides[Role.STATUS] = "faulted"
+    await place.pass_time(20)
+    assert place.state(EVSE).status is EvseStatus.FAULTED
+    place.box.overrides[Role.STATUS] = "reserved"
+    place.box.unplug()
+    await place.pass_time(20)
+    assert place.state(EVSE).status is EvseStatus.RESERVED
+    assert (await place.only_session()).energy_wh == pytest.approx(place.box.energy_wh, abs=2)
