@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 import json
+import re
 from typing import Any
 
 from homeassistant.core import HomeAssistant
@@ -95,10 +96,14 @@ async def wallbox(
         yield station
 
 
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
 def assert_no_secret(text: str) -> None:
     for card in (CARD_OF_ANNA, CARD_OF_BEN, STRANGE_CARD):
         assert card.casefold() not in text.casefold()
-        assert card[-4:].casefold() not in text.casefold()
+        # Ids of messages are random: four digits of one may be anything.
+        assert card[-4:].casefold() not in UUID.sub("", text).casefold()
     for secret in ("Anna", "Ben", ANNA, BEN, "person.", "family", "SN-1", PASSWORD, "scrypt"):
         assert secret not in text, secret
     for secret in PLANTED.values():
