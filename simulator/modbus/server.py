@@ -82,7 +82,8 @@ class Request:
 class Fault:
     """How a server misbehaves.
 
-    `silent`: it does not answer, or only these units do not. `exception`: it answers everything
+    `silent`: it does not answer, or only these units do not;
+    `silent_at`: not to requests that touch these addresses. `exception`: it answers everything
     with that number; `exceptions` only requests that touch the address in any table. `busy`: so
     many requests are answered by exception 6. `short`: answers lack their last value. `garbage`:
     these bytes are sent instead of an answer. `hang_up`: it closes the connection instead of
@@ -90,6 +91,7 @@ class Fault:
     """
 
     silent: bool | frozenset[int] = False
+    silent_at: frozenset[int] = frozenset()
     exception: int | None = None
     exceptions: dict[int, int] = field(default_factory=dict)
     busy: int = 0
@@ -246,7 +248,10 @@ class RegisterServer:
         if fault.delay_s:
             await asyncio.sleep(fault.delay_s)
         silent = fault.silent
+        touched = range(request.address, request.address + request.count)
         if silent is True or (silent and request.unit in silent):
+            raise NoSuchIdException
+        if not fault.silent_at.isdisjoint(touched):
             raise NoSuchIdException
         if request.unit not in self.units:
             if self._gateway:
@@ -258,7 +263,6 @@ class RegisterServer:
             self._busy += 1
             return _BUSY
         self._busy = 0 if fault.busy == 0 else self._busy
-        touched = range(request.address, request.address + request.count)
         return next((code for at, code in fault.exceptions.items() if at in touched), None)
 
     def _packet(self, sending: bool, packet: bytes) -> bytes:

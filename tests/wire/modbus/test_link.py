@@ -234,13 +234,21 @@ async def test_a_gap_that_may_not_be_read_is_left_out(make: Make, server: Regist
 async def test_a_box_that_keeps_silent_about_what_it_has_not(
     make: Make, server: RegisterServer
 ) -> None:
-    server.units[2] = Tables(holding={0: 1})
-    server.fault = Fault(silent=frozenset((2,)))
-    # The unit answers to another register first, so silence is about this one.
-    link = make(_profile(_STATUS, _reading(Role.TOKEN, 0, unit=2, optional=True)))
+    server.fault = Fault(silent_at=frozenset((30,)))
+    link = await _opened(make, _STATUS, _reading(Role.TOKEN, 30, optional=True))
+    assert not link.has(Role.TOKEN)
+    assert sum(each.address == 30 for each in server.requests) == 2
+
+
+async def test_a_write_that_no_function_can_do_is_refused(
+    make: Make, server: RegisterServer
+) -> None:
+    wrong = OrderSpec(order=Order.LIMIT_W, writes=(_write(20, 6, Type.U32),))
+    link = await _opened(make, _STATUS, orders=(wrong,))
     with pytest.raises(LinkError) as caught:
-        await link.open()
-    assert caught.value.fault is LinkFault.TIMEOUT
+        await link.tell(Order.LIMIT_W, 4140)
+    assert caught.value.fault is LinkFault.NOT_SUPPORTED
+    assert not server.writes
 
 
 async def test_a_block_that_fails_takes_no_other_with_it(

@@ -196,7 +196,7 @@ class ModbusLink:
 
     async def _exists(self, block: Block) -> bool:
         """Return whether the box answers to this block. Raises `LinkError` if to none."""
-        for last in (False, True):
+        for _ in range(2):
             try:
                 await self._ask(block)
             except LinkError as err:
@@ -205,11 +205,9 @@ class ModbusLink:
                 # Some boxes keep silent about what they do not have. Once is chance.
                 if err.fault is not LinkFault.TIMEOUT or block.unit not in self._answers:
                     raise
-                if last:
-                    return False
             else:
                 return True
-        raise AssertionError
+        return False
 
     async def _read(self, blocks: list[Block]) -> Sample:
         """Return what these blocks tell. Raises `LinkError` if none was answered."""
@@ -261,9 +259,9 @@ class ModbusLink:
         try:
             raw = told if write.value is not None else encode(write.transform, told)
             words = registers.encode(register, raw)
+            await self._askers[unit_id].write(write.function, register.address, words)
         except ValueError as err:
             raise LinkError(LinkFault.NOT_SUPPORTED, f"{order} {told}: {err}") from err
-        await self._askers[unit_id].write(write.function, register.address, words)
 
     async def _close(self) -> None:
         self._askers.clear()

@@ -1,0 +1,1 @@
+"""What wallboxes cost that are polled by Modbus."""
