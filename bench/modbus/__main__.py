@@ -135,7 +135,8 @@ async def main() -> None:
         results["cpu_pct"] = round(100 * (process_time() - cpu) / (perf_counter() - begun), 2)
         results["block_max_ms"] = round(1000 * max(late), 2)
         watch.cancel()
-        effects = [await effect_s(station, site) for station in stations[:COMMANDS]]
+        results["charging"] = sum(is_charging(each) for each in stations)
+        effects = [await effect_s(station, site) for station in stations[:: BOXES // COMMANDS]]
         results["command_effect_ms"] = round(1000 * max(effects), 1)
         results["command_effect_median_ms"] = round(1000 * median(effects), 1)
     for name, value in results.items():
@@ -223,6 +224,12 @@ async def charging(stations: list[DeclarativeStation], site: Site) -> None:
             await asyncio.sleep(0.05)
     for each in stations:
         await each.apply(_setpoint(each, site, 16))
+
+
+def is_charging(station: DeclarativeStation) -> bool:
+    """Whether the last poll showed a power."""
+    told = station.sample.outlets[1].get(Role.POWER_W) if station.sample else None
+    return station.online and isinstance(told, int | float) and told > 0
 
 
 async def effect_s(station: DeclarativeStation, site: Site) -> float:
