@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 import json
+import socket
 from typing import Any, Self
 
 from aiomqtt import Client
@@ -53,7 +54,9 @@ class Box:
         raise NotImplementedError
 
     async def __aenter__(self) -> Self:
-        self._client = await self._stack.enter_async_context(Client("127.0.0.1", self._port))
+        at_once = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
+        client = Client("127.0.0.1", self._port, socket_options=at_once)
+        self._client = await self._stack.enter_async_context(client)
         await self._client.subscribe("#")
         task = asyncio.create_task(self._listen())
         self._stack.callback(task.cancel)
