@@ -207,6 +207,8 @@ class Box:
             self.plant.energised = True
         elif order is Order.LIMIT_A and isinstance(value, int | float):
             self.plant.limit_a = float(value)
+            # Without an order to resume, any limit does.
+            self.plant.energised |= Order.RESUME not in self.profile.orders
         elif order is Order.LIMIT_W and isinstance(value, int | float):
             self.plant.limit_a = value / 230 / self.plant.phases
         elif order is Order.FALLBACK_A and isinstance(value, int | float):

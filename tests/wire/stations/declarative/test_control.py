@@ -23,11 +23,11 @@ from custom_components.forecourt.stations.base import (
 )
 from custom_components.forecourt.stations.declarative.link import LinkFault
 from custom_components.forecourt.stations.declarative.pacing import Pace
-from custom_components.forecourt.stations.declarative.profile import Order, Role, Scalar, Watchdog
+from custom_components.forecourt.stations.declarative.profile import Order, Role, Watchdog
 from tests.unit.site.world import UNKNOWN, until
 
 from .conftest import Build
-from .place import EVSE, Box, anyone, order, profile
+from .place import EVSE, anyone, order, profile
 
 SWITCH = (order(Order.PAUSE, interval_s=0), order(Order.RESUME, interval_s=0))
 ZERO = (order(Order.LIMIT_A, minimum=6, maximum=32, interval_s=0, zero_pauses=True),)
@@ -35,15 +35,6 @@ WATTS = (
     order(Order.LIMIT_W, minimum=1380, maximum=22_000, step=100, interval_s=0, zero_pauses=True),
 )
 RENEWED = (*profile().orders.values(), order(Order.RENEW))
-
-
-class ResumedByLimit(Box):
-    """A box that any limit lets charge again."""
-
-    async def tell(self, order: Order, value: Scalar | None = None, *, outlet: int = 1) -> None:
-        await super().tell(order, value, outlet=outlet)
-        if order is Order.LIMIT_A:
-            self.plant.energised = True
 
 
 async def test_a_box_that_starts_by_itself_is_paused(build: Build) -> None:
@@ -107,9 +98,7 @@ async def test_a_paused_box_goes_on_with_the_next_limit(build: Build) -> None:
         order(Order.LIMIT_A, minimum=6, maximum=32, interval_s=0),
         order(Order.PAUSE, interval_s=0),
     )
-    place = await build(
-        profile(orders=orders), anyone(), box=ResumedByLimit(profile(orders=orders))
-    )
+    place = await build(profile(orders=orders), anyone())
     place.box.plug()
     for allowed in (True, False, True, False, True):
         place.site.orders.allow(EVSE, allowed=allowed)
