@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 import logging
 from pathlib import Path
@@ -56,6 +56,8 @@ CONF_UNIT = "unit"
 
 VERSION = 1
 SAVE_DELAY_S = 5.0
+GRACE_S = 5.0
+"""How long a request may take that is under way when the site stops."""
 ISSUE_PROFILE = "profile_unusable"
 
 type LinkData = dict[str, Any]
@@ -152,6 +154,10 @@ class _Running:
 
     async def stop(self) -> None:
         if self.task is not None:
+            # A request that is cancelled leaves its answer behind on a line that others use too.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GRACE_S):
+                    await self.station.settled()
             self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)
         await self.station.close()

@@ -112,7 +112,7 @@ async def test_every_knock_says_what_to_do(
     await hub.vault.set_password_hash(
         "SAFE", await asyncio.to_thread(station_flow.hash_password, PASSWORD)
     )
-    hub.sync_station(next(one for one in stations(site) if one.unique_id == "station_SAFE"))
+    await hub.sync_station(next(one for one in stations(site) if one.unique_id == "station_SAFE"))
     dialog = await connect_screen(desk, site)
 
     async with dial("OLD"):

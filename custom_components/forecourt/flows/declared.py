@@ -42,12 +42,9 @@ KINDS = ("tcp", "rtu_over_tcp", "udp")
 class DeclaredSteps(ConfigSubentryFlow, ABC):
     """Model, address, a look at the box, and only then a station."""
 
-    def __init__(self) -> None:
-        """Know nothing yet."""
-        super().__init__()
-        self._profile: Profile | None = None
-        self._link: LinkData = {}
-        self._box: Box | None = None
+    _profile: Profile | None = None
+    _link: LinkData
+    _box: Box | None = None
 
     async def async_step_other(
         self, user_input: dict[str, Any] | None = None

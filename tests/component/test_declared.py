@@ -1,0 +1,299 @@
+"""Wallboxes without OCPP: added in the dialog, looked at first, and charged at."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from homeassistant.config_entries import ConfigSubentryData
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr, entity_registry as er, issue_registry as ir
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.forecourt.const import DOMAIN
+from custom_components.forecourt.core.model.ids import EvseId
+from custom_components.forecourt.stations.declarative import commands
+from custom_components.forecourt.stations.declarative.pacing import Pace
+from simulator.modbus.server import RegisterServer, Request, Tables
+
+from .asking import call, device, refused
+from .conftest import ANNA, SetUp, a_station, a_user
+from .dialogs import Desk
+from .test_config_flow_station import connect_screen
+
+UNPLUGGED, PLUGGED, CHARGING = (ord(letter) for letter in "ABC")
+SERIAL = "24-17-A1B-2CD"
+
+
+class Peblar:
+    """The registers of a Peblar, as its maker documents them."""
+
+    def __init__(self) -> None:
+        self.tables = Tables()
+        inputs = self.tables.input
+        inputs |= dict.fromkeys(range(30000, 30028), 0)
+        self._text(30050, SERIAL)
+        self._text(30062, "6004-2300-8002")
+        self._text(30074, "1.8.0+2024")
+        self.tables.holding |= {40000: 0, 40001: 16000, 40002: 0}
+        self.energy_wh = 1_234_500
+        self.status = UNPLUGGED
+        self.update()
+
+    def _text(self, address: int, text: str) -> None:
+        data = text.encode().ljust(24, b"\0")
+        for number in range(12):
+            pair = data[2 * number : 2 * number + 2]
+            self.tables.input[address + number] = int.from_bytes(pair)
+
+    def _put(self, address: int, value: int, words: int) -> None:
+        data = value.to_bytes(2 * words)
+        for number in range(words):
+            self.tables.input[address + number] = int.from_bytes(data[2 * number : 2 * number + 2])
+
+    @property
+    def limit_a(self) -> float:
+        return (self.tables.holding[40000] * 65536 + self.tables.holding[40001]) / 1000
+
+    def update(self, _: int = 0) -> None:
+        if self.status != UNPLUGGED:
+            self.status = CHARGING if self.limit_a >= 6 else PLUGGED
+        flows_a = self.limit_a if self.status == CHARGING else 0
+        self.tables.input[30110] = self.status
+        self._put(30000, self.energy_wh, 4)
+        self._put(30004, 0, 4)
+        for phase in range(3):
+            self._put(30008 + 2 * phase, round(230 * flows_a), 2)
+            self._put(30016 + 2 * phase, 230, 2)
+            self._put(30022 + 2 * phase, round(1000 * flows_a), 2)
+        self._put(30014, round(690 * flows_a), 2)
+        if flows_a:
+            self.energy_wh += 10
+
+
+@pytest.fixture
+async def box(socket_enabled: None) -> AsyncIterator[tuple[Peblar, RegisterServer]]:
+    peblar = Peblar()
+    async with RegisterServer({255: peblar.tables}) as server:
+        server.before_read = peblar.update
+        yield peblar, server
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Poll and write as fast as a test wants to wait."""
+    monkeypatch.setattr(Pace, "next_s", lambda *_, **__: 0.02)
+    monkeypatch.setattr(commands, "RAISES_APART_S", 1.0)
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+def a_peblar(port: int, **data: Any) -> ConfigSubentryData:
+    return a_station(
+        "peblar_1",
+        **{
+            "profile": "peblar",
+            "link": {"host": "127.0.0.1", "port": port, "unit": 255, "kind": "tcp"},
+            **data,
+        },
+    )
+
+
+def shown(hass: HomeAssistant, key: str) -> str:
+    state = hass.states.get(f"{key.split('.', maxsplit=1)[0]}.garage_outlet_1_{key.split('.')[1]}")
+    return "" if state is None else state.state
+
+
+async def test_added_by_modbus(
+    hass: HomeAssistant,
+    set_up_site: SetUp,
+    desk: Desk,
+    box: tuple[Peblar, RegisterServer],
+) -> None:
+    _, server = box
+    site = await set_up_site(subentries=[])
+    dialog = await connect_screen(desk, site)
+    await dialog.choose("connect", "other")
+    await dialog.choose("other", "modbus")
+    assert "peblar" in dialog.options("profile")
+    await dialog.answer("modbus", profile="peblar")
+    assert dialog.step == "modbus_address"
+
+    # Nobody there; the wrong unit; the wrong model.
+    where = {"host": " 127.0.0.1 ", "port": server.port, "unit": 255, "kind": "tcp"}
+    await dialog.answer("modbus_address", **{**where, "port": 1})
+    assert dialog.errors == {"base": "link_refused"}
+    texts = server.units[255].input[30050]
+    server.units[255].input.update(dict.fromkeys(range(30050, 30074), 0))
+    await dialog.answer("modbus_address", **where)
+    assert dialog.errors == {"base": "link_wrong_model"}
+    assert texts
+    Peblar._text(box[0], 30050, SERIAL)
+    Peblar._text(box[0], 30062, "6004-2300-8002")
+
+    await dialog.answer("modbus_address", **where)
+    assert dialog.step == "found"
+    assert SERIAL in dialog.placeholders["serial"]
+    assert "1.8.0" in dialog.placeholders["firmware"]
+    assert dialog.placeholders["meter"] == "1234.5 kWh"
+    await dialog.answer("found", name="Garage", max_current_a=16)
+    await hass.async_block_till_done()
+    (subentry,) = site.subentries.values()
+    assert subentry.data["link"] == {**where, "host": "127.0.0.1"}
+    assert not [request for request in server.requests if request.values is not None]
+    await until(lambda: shown(hass, "sensor.status") == "available")
+
+    # The same box a second time.
+    dialog = await connect_screen(desk, site)
+    await dialog.choose("connect", "other")
+    await dialog.choose("other", "modbus")
+    await dialog.answer("modbus", profile="peblar")
+    await dialog.answer("modbus_address", **where)
+    assert dialog.step == "already_added"
+
+
+async def test_read_only_until_it_is_shown_to_obey(
+    hass: HomeAssistant, set_up_site: SetUp, box: tuple[Peblar, RegisterServer]
+) -> None:
+    peblar, server = box
+    site = await set_up_site(subentries=[a_peblar(server.port), a_user(ANNA, "Anna")])
+    await until(lambda: shown(hass, "sensor.status") == "available")
+    peblar.status = PLUGGED
+    # It charges by itself: nobody may stop it, but it is booked.
+    books = site.runtime_data.site.books
+    await until(lambda: (one := books.session(EvseId("peblar_1", 1))) and one.energy_wh > 0)
+    assert not [request for request in server.requests if request.values is not None]
+
+
+@asynccontextmanager
+async def proven(hass: HomeAssistant, site: MockConfigEntry) -> AsyncIterator[Any]:
+    station = site.runtime_data.declared.station("peblar_1")
+    station._may_write = True
+    yield station
+
+
+async def test_a_charge(
+    hass: HomeAssistant, set_up_site: SetUp, box: tuple[Peblar, RegisterServer]
+) -> None:
+    peblar, server = box
+    site = await set_up_site(subentries=[a_peblar(server.port), a_user(ANNA, "Anna")])
+    writes: list[Request] = []
+
+    def taken(request: Request) -> None:
+        writes.append(request)
+
+    server.on_write = taken
+    async with proven(hass, site):
+        await until(lambda: peblar.limit_a == 0)
+        peblar.status = PLUGGED
+        await until(lambda: shown(hass, "sensor.status") == "preparing")
+        outlet = device(hass)
+        await call(hass, "start_session", device_id=outlet, user="Anna")
+        await until(lambda: peblar.limit_a == 16)
+        await until(lambda: shown(hass, "sensor.status") == "charging")
+        await until(lambda: shown(hass, "sensor.current_user") == "Anna")
+        await call(hass, "stop_session", device_id=outlet)
+        await until(lambda: peblar.limit_a == 0)
+        peblar.status = UNPLUGGED
+        await until(lambda: shown(hass, "sensor.status") == "available")
+    sessions = await site.runtime_data.ledger.sessions()
+    assert [session.user_id for session in sessions] == [ANNA]
+    assert sessions[0].energy_wh > 0
+
+    # Where it is changed, it is served anew; removed, it is left in peace.
+    subentry = next(one for one in site.subentries.values() if one.subentry_type == "station")
+    hass.config_entries.async_update_subentry(
+        site, subentry, data={**subentry.data, "max_current_a": 10}
+    )
+    await hass.async_block_till_done()
+    hass.config_entries.async_remove_subentry(site, subentry.subentry_id)
+    await hass.async_block_till_done()
+    assert site.runtime_data.declared.station("peblar_1") is None
+
+
+async def test_gone_and_back(
+    hass: HomeAssistant, set_up_site: SetUp, box: tuple[Peblar, RegisterServer]
+) -> None:
+    _, server = box
+    await set_up_site(subentries=[a_peblar(server.port)])
+    await until(lambda: shown(hass, "sensor.status") == "available")
+    await server.stop()
+    await until(lambda: shown(hass, "sensor.status") == "unavailable")
+    await server.start()
+    await until(lambda: shown(hass, "sensor.status") == "available")
+
+
+async def test_what_ocpp_alone_can_do(
+    hass: HomeAssistant, set_up_site: SetUp, box: tuple[Peblar, RegisterServer]
+) -> None:
+    _, server = box
+    await set_up_site(subentries=[a_peblar(server.port)])
+    garage = device(hass, "Garage")
+    await refused(hass, "not_supported", "ocpp_call", device_id=garage, action="Heartbeat")
+    await refused(hass, "not_supported", "upgrade_security", device_id=garage, profile="1")
+
+
+async def test_a_profile_that_cannot_be_used(
+    hass: HomeAssistant, set_up_site: SetUp, tmp_path: Path
+) -> None:
+    folder = tmp_path / DOMAIN / "profiles"
+    folder.mkdir(parents=True)
+    (folder / "mine.yaml").write_text("format: 1\nid: mine\nvendor: 3\n")
+    await set_up_site(
+        subentries=[
+            a_peblar(1, profile="mine"),
+            a_station("other", "Other", profile="none_such", link={}),
+        ]
+    )
+    issues = ir.async_get(hass).issues
+    mine = issues[DOMAIN, "profile_unusable_peblar_1"]
+    assert mine.translation_placeholders is not None
+    assert "line" in mine.translation_placeholders["reason"]
+    assert (DOMAIN, "profile_unusable_other") in issues
+
+
+async def test_entities_of_another_integration(
+    hass: HomeAssistant, set_up_site: SetUp, desk: Desk
+) -> None:
+    other = MockConfigEntry(domain="peblar")
+    other.add_to_hass(hass)
+    wallbox = dr.async_get(hass).async_get_or_create(
+        config_entry_id=other.entry_id, identifiers={("peblar", "1")}, name="Peblar"
+    )
+    registry = er.async_get(hass)
+    ids: dict[str, str] = {}
+    for domain, key, state, attributes in (
+        ("sensor", "cp_state", "no_ev_connected", {}),
+        ("sensor", "energy_total", "1234.5", {"unit_of_measurement": "kWh"}),
+        ("sensor", "power_phase_1", "1.5", {"unit_of_measurement": "kW"}),
+        ("number", "charge_current_limit", "16", {"unit_of_measurement": "A"}),
+        ("switch", "charge", "on", {}),
+    ):
+        entity = registry.async_get_or_create(
+            domain, "peblar", f"1_{key}", device_id=wallbox.id, translation_key=key
+        )
+        hass.states.async_set(entity.entity_id, state, attributes)
+        ids[key] = entity.entity_id
+    site = await set_up_site(subentries=[])
+    dialog = await connect_screen(desk, site)
+    await dialog.choose("connect", "other")
+    await dialog.choose("other", "entities")
+    stranger = dr.async_get(hass).async_get_or_create(
+        config_entry_id=other.entry_id, identifiers={("peblar", "2")}
+    )
+    await dialog.answer("entities", device_id=stranger.id)
+    assert dialog.errors == {"base": "device_unknown"}
+    await dialog.answer("entities", device_id=wallbox.id)
+    assert dialog.placeholders["meter"] == "1234.5 kWh"
+    await dialog.answer("found", name="Garage", max_current_a=16)
+    await hass.async_block_till_done()
+    await until(lambda: shown(hass, "sensor.status") == "available")
+    hass.states.async_set(ids["cp_state"], "charging")
+    await until(lambda: float(shown(hass, "sensor.charging_power")) == 1500)
+    assert shown(hass, "sensor.status") == "charging"
