@@ -6,7 +6,7 @@ ledger is read as what it is on the disk, a SQLite file.
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 import sqlite3
@@ -28,6 +28,14 @@ class Ledger:
     readings: list[Row]
     taps: list[Row]
     integrity: str
+
+    def of(self, station: str) -> Ledger:
+        """Return what it has of one station; cards are the site's."""
+        sessions, transactions, readings = (
+            [row for row in rows if row["station_id"] == station]
+            for rows in (self.sessions, self.transactions, self.readings)
+        )
+        return replace(self, sessions=sessions, transactions=transactions, readings=readings)
 
 
 @dataclass(slots=True)
@@ -70,6 +78,26 @@ def compare(books: Mapping[str, Row], ledger: Ledger) -> Comparison:
     _compare_sessions(books, ledger, result)
     for station, pages in books.items():
         _compare_readings(station, pages, ledger, result)
+    return result
+
+
+def compare_plug_ins(station: str, books: Row, ledger: Ledger) -> Comparison:
+    """Compare the charges of a box without transactions with its sessions, one by one.
+
+    The truth is what flowed while a car was plugged in; what the box cannot show, since its
+    register counts in whole watt-hours, is no error.
+    """
+    result = Comparison()
+    sessions = [row for row in ledger.sessions if row["station_id"] == station]
+    sessions.sort(key=lambda row: row["started_at"])
+    plug_ins = books["plug_ins"]
+    if len(sessions) != len(plug_ins):
+        result.differences.append(f"{len(plug_ins)} charges of {station}, {len(sessions)} sessions")
+    for number in range(max(len(sessions), len(plug_ins))):
+        truth = plug_ins[number]["energy_wh"] or 0.0 if number < len(plug_ins) else 0.0
+        booked = sessions[number]["energy_wh"] if number < len(sessions) else 0
+        wrong = int(abs(truth - booked))
+        result.add(wrong, f"charge {number + 1} at {station} has {booked} Wh, not {truth} Wh")
     return result
 
 

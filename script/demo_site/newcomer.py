@@ -73,14 +73,14 @@ class Dialog:
             raise DialogError(f"expected {step}, but the dialog shows {shown}")
 
 
-async def add_site(api: Api, name: str, port: int) -> str:
+async def add_site(api: Api, name: str, port: int, main_fuse_a: int = MAIN_FUSE_A) -> str:
     """Add Forecourt, for known cards only, and return the id of its entry.
 
     It is asked for a port only if the usual one is taken.
     """
     dialog = await Dialog.begin(api, FLOWS, handler="forecourt", show_advanced_options=False)
     with held(OCPP_PORT) if port != OCPP_PORT else nullcontext():
-        await dialog.answer("user", name=name, main_fuse_a=MAIN_FUSE_A, access="known")
+        await dialog.answer("user", name=name, main_fuse_a=main_fuse_a, access="known")
 
     async def listening() -> bool | None:
         # Another run may be holding the usual port at this moment.
@@ -100,13 +100,13 @@ async def add_site(api: Api, name: str, port: int) -> str:
     return entry
 
 
-async def set_price(api: Api, entry: str) -> None:
+async def set_price(api: Api, entry: str, main_fuse_a: int = MAIN_FUSE_A) -> None:
     """Let a kilowatt-hour cost what the entity says."""
     dialog = await Dialog.begin(api, OPTIONS, handler=entry)
     await dialog.choose("init", "site")
     await dialog.answer(
         "site",
-        main_fuse_a=MAIN_FUSE_A,
+        main_fuse_a=main_fuse_a,
         access="known",
         price_source="entity",
         personal_data="shared",

@@ -15,6 +15,12 @@ HTTP_PORT = 8123
 OCPP_PORT = 9000
 """The one that stations usually dial."""
 
+MODBUS_PORT = 5020
+"""For boxes that speak Modbus: the usual 502 is for root only."""
+
+MQTT_PORT = 1883
+"""The one that brokers usually have."""
+
 HIGHEST = 65535
 
 # Kept open, and with that locked, as long as this process lives.

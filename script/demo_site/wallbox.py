@@ -31,7 +31,7 @@ class Wallbox:
         url = f"ws://127.0.0.1:{port}"
         self.process = Process(
             *(sys.executable, "-m", "simulator", "--station", identity, "--url", url, *options),
-            log=folder / "simulator.log",
+            log=folder / f"simulator-{identity}.log",
             cwd=ROOT,
         )
         self._control: ControlClient | None = None

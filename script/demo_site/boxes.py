@@ -1,0 +1,99 @@
+"""The simulated wallboxes without OCPP: added, proven and charged at as their owner does."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from . import newcomer
+from .api import Api
+from .newcomer import SUBENTRIES, Dialog, DialogError
+from .waiting import until
+from .wallbox import Wallbox
+
+type Json = Any
+
+CONTROL_TEST = "forecourt.test_station"
+START_SESSION = "forecourt.start_session"
+
+
+@dataclass(slots=True)
+class Box:
+    """A wallbox that speaks `protocol`, under a name in Home Assistant.
+
+    `where` is what its dialog asks for: first the model, then where it is.
+    """
+
+    name: str
+    protocol: str
+    profile: str
+    where_step: str
+    where: dict[str, Json]
+    wallbox: Wallbox
+    station_id: str = ""
+    findings: list[Json] | None = None
+
+    async def add(self, api: Api, entry: str) -> None:
+        """Add it in the dialog, which looks at it before."""
+        dialog = await Dialog.begin(api, SUBENTRIES, handler=[entry, "station"])
+        dialog.expect("open")
+        await dialog.progressed("open")
+        await dialog.choose("connect", "other")
+        await dialog.choose("other", self.protocol)
+        await dialog.answer(self.protocol, profile=self.profile)
+        await dialog.answer(self.where_step, **self.where)
+        await dialog.answer("found", name=self.name, max_current_a=newcomer.MAX_CURRENT_A)
+        dialog.expect("create_entry")
+
+    async def prove(self, api: Api) -> None:
+        """Show with a car that charges that it obeys; until then it is only read."""
+        await until(
+            lambda: self.session(api), f"the charge that nobody was let in for, {self.name}"
+        )
+        device = await self._device(api, of_outlet=False)
+        told = await api.action(CONTROL_TEST, {"device_id": device}, answers=True)
+        self.findings = told["findings"]
+        wrong = [one for one in told["findings"] if one["outcome"] != "ok"]
+        if wrong or not told["findings"]:
+            raise DialogError(f"the control test of {self.name} found {told['findings']}")
+
+    async def charge(self, api: Api, user: str) -> None:
+        """Plug a car in and let a user charge, in the app."""
+        await self.wallbox.plug()
+        device = await self._device(api, of_outlet=True)
+        await api.action(START_SESSION, {"device_id": device, "user": user})
+        await self.wallbox.charges()
+        await until(lambda: self.session(api), f"the session of {self.name}")
+
+    async def leave(self, api: Api) -> None:
+        """Pull the plug, and wait until the session is over."""
+        await self.wallbox.unplug()
+
+        async def over() -> bool | None:
+            return await self.session(api) is None or None
+
+        await until(over, f"the end of the session of {self.name}", 60)
+
+    async def session(self, api: Api) -> Json:
+        """Return its session that is open, `None` if there is none."""
+        for one in await newcomer.sessions(api):
+            if one["station"] == self.name:
+                self.station_id = one["station_id"]
+                if one["status"] == "open":
+                    return one
+        return None
+
+    async def _device(self, api: Api, *, of_outlet: bool) -> str:
+        """Return the id of the device of its station, or of its outlet."""
+        devices = await api.command("config/device_registry/list")
+        [station] = [one for one in devices if self.name in (one["name"], one["name_by_user"])]
+        if not of_outlet:
+            return str(station["id"])
+        [outlet] = [one for one in devices if one["parent_device_id"] == station["id"]]
+        return str(outlet["id"])
+
+
+class SilentBox(Wallbox):
+    """A box that is asked: it does not dial, and has the pilot's state instead of a status."""
+
+    async def charges(self) -> None:
+        """Wait until the car charges."""
+        await self.wait_for(state="C")
