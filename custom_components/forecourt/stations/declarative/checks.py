@@ -162,7 +162,7 @@ def _check_place(spec: Spec, path: Path, report: Report) -> Type:
     count = kind.registers or spec.get("count", 1)
     if spec["address"] + count > 0x10000:
         report.wrong((*path, "address"), "It goes beyond address 65535.")
-    if "order" in spec and (count == 1 or kind in _TEXT_TYPES):
+    if "order" in spec and (count == 1 or kind in _TEXT_TYPES - {Type.HEX}):
         report.wrong((*path, "order"), "It is for numbers of several registers.")
     if spec.get("swapped") and kind is not Type.ASCII:
         report.wrong((*path, "swapped"), "It is for texts of type ascii.")
