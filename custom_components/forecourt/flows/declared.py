@@ -6,17 +6,13 @@ from typing import Any
 from homeassistant.config_entries import ConfigSubentryFlow, SubentryFlowResult
 from homeassistant.const import CONF_DEVICE_ID, CONF_HOST, CONF_NAME, CONF_PORT
 from homeassistant.helpers.selector import DeviceSelector, TextSelector
-from homeassistant.util import slugify
 import probatio as vol
 
 from ..const import (
     CONF_FALLBACK_CURRENT_A,
-    CONF_LINK,
     CONF_MAX_CURRENT_A,
     CONF_PROFILE,
     CONF_STATION_ID,
-    MAX_STATION_CURRENT_A,
-    MIN_CURRENT_A,
     station_unique_id,
 )
 from ..declared import CONF_BOX_ID, CONF_KIND, CONF_UNIT, Box, LinkData, look_at
@@ -31,7 +27,8 @@ from ..stations.declarative.profile import (
     Profile,
 )
 from ..stations.entities.ha import device_profile
-from .adding import is_added, next_step_text, station_data
+from .adding import is_added, next_step_text
+from .boxes import box_data, box_facts, box_name, box_schema, box_station_id
 from .fields import FALLBACK, MAX_CURRENT, NAME, fallback_errors, labelled_choice, whole_number
 from .running import running_hub
 from .texts import plain, quoted
@@ -161,28 +158,13 @@ class DeclaredSteps(ConfigSubentryFlow, ABC):
             return self.async_abort(reason="already_added")
         if user_input is not None:
             return await self._add(station_id, user_input)
-        most = min(self._box.max_current_a or self._profile.max_current_a, MAX_STATION_CURRENT_A)
-        schema = vol.Schema(
-            {
-                **NAME,
-                vol.Required(CONF_MAX_CURRENT_A, default=min(most, 16)): whole_number(
-                    MIN_CURRENT_A, MAX_STATION_CURRENT_A, "A"
-                ),
-            }
-        )
+        schema = box_schema(self._profile, self._box)
         return self.async_show_form(
             step_id="found",
             data_schema=self.add_suggested_values_to_schema(
-                schema, {CONF_NAME: self._box.model or self._profile.models[0]}
+                schema, box_name(self._profile, self._box)
             ),
-            description_placeholders={
-                "vendor": self._box.vendor or self._profile.vendor,
-                "model": quoted(self._box.model or "?"),
-                "serial": quoted(self._box.serial or "?"),
-                "firmware": quoted(self._box.firmware or "?"),
-                "meter": "?" if self._box.energy_kwh is None else f"{self._box.energy_kwh:.1f} kWh",
-                "confidence": self._profile.confidence.value,
-            },
+            description_placeholders=box_facts(self._profile, self._box),
         )
 
     async def _add(self, station_id: str, answers: dict[str, Any]) -> SubentryFlowResult:
@@ -190,11 +172,7 @@ class DeclaredSteps(ConfigSubentryFlow, ABC):
         name = answers[CONF_NAME].strip() or station_id
         return self.async_create_entry(
             title=name,
-            data={
-                **station_data(station_id, self._profile.connectors, answers[CONF_MAX_CURRENT_A]),
-                CONF_PROFILE: self._profile.id,
-                CONF_LINK: self._link,
-            },
+            data=box_data(station_id, self._profile, self._link, answers[CONF_MAX_CURRENT_A]),
             description="declared",
             description_placeholders={
                 "name": plain(name),
@@ -244,10 +222,7 @@ class DeclaredSteps(ConfigSubentryFlow, ABC):
         """Return what names this very box: its serial number, or where it is."""
         assert self._profile is not None  # noqa: S101 - the steps before
         assert self._box is not None  # noqa: S101 - the steps before
-        place = self._link.get(CONF_DEVICE_ID) or self._link.get(CONF_BOX_ID)
-        if place is None:
-            place = f"{self._link[CONF_HOST]}_{self._link[CONF_UNIT]}"
-        return f"{self._profile.id}_{slugify(self._box.serial or str(place))}"[:48]
+        return box_station_id(self._profile, self._link, self._box)
 
     def _form(
         self,
