@@ -36,8 +36,9 @@ def to_reading(box: Box, spec: ReadingSpec, mistake: str) -> bool:
         return any(each.kind is Kind.U16 for each in held)
     if mistake == "count - 1":
         # Texts that are shorter than what they may take.
-        return not any(isinstance(each.raw, str) and _fills(each.raw, each.kind, each.count)
-                       for each in held)  # fmt: skip
+        return not any(
+            isinstance(each.raw, str) and _fills(each.raw, each.kind, each.count) for each in held
+        )
     return False
 
 

@@ -157,9 +157,11 @@ class Box:
         return [
             tuple(map(_extreme, self._twins(held)))
             for held in self.holds
-            if isinstance(held.raw, int) and held.raw and held.kind.extreme is not None
+            if isinstance(held.raw, int)
+            and held.raw
+            and held.kind.extreme is not None
             and any(_counts(value) and role != "phases" for role, value in held.means.items())
-        ]  # fmt: skip
+        ]
 
     def _twins(self, held: Held) -> list[Held]:
         """Return this value in all tables that have it."""
@@ -186,7 +188,7 @@ class Box:
         tables = {unit: Tables() for unit in (self.units or (default,))}
         for held in self.holds:
             unit = tables.setdefault(default if held.unit is None else held.unit, Tables())
-            alike = (held.table,)
+            alike: tuple[Table, ...] = (held.table,)
             if self.both_tables and held.table in (Table.HOLDING, Table.INPUT):
                 alike = (Table.HOLDING, Table.INPUT)
             for table in alike:
@@ -209,7 +211,8 @@ def _counts(value: Meaning | tuple[Meaning, ...]) -> bool:
 
 def _extreme(held: Held) -> Held:
     raw = held.kind.extreme
-    assert raw is not None and isinstance(held.raw, int)
+    assert raw is not None
+    assert isinstance(held.raw, int)
     means: dict[str, Meaning | tuple[Meaning, ...]] = {}
     for role, value in held.means.items():
         if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -262,7 +265,7 @@ def of_unit(unit: int, *helds: Held) -> tuple[Held, ...]:
     return tuple(replace(held, unit=unit) for held in helds)
 
 
-def three(
+def three(  # noqa: PLR0917 - as in a table
     held: Callable[..., Held],
     addresses: Sequence[int],
     kind: Kind,
@@ -281,7 +284,7 @@ def states(
     held: Callable[..., Held],
     address: int,
     kind: Kind,
-    words: Mapping[int, str | tuple[str, ...]],
+    words: Mapping[int, Meaning | tuple[Meaning, ...]],
     role: str = "status",
 ) -> tuple[Case, ...]:
     """Return one case per value of a state."""
@@ -319,17 +322,24 @@ def wordsf(value: float) -> tuple[int, ...]:
     return struct.unpack(">2H", struct.pack(">f", value))
 
 
-CONNECTED = ("preparing", "suspended_ev", "suspended_evse")
+def picked(words: Mapping[int, int], value: float) -> int:
+    """Return the word that stands for a value."""
+    return words[round(value)]
+
+
+type Words = tuple[str, ...]
+
+CONNECTED: Words = ("preparing", "suspended_ev", "suspended_evse")
 """A car is there and does not charge, and the description does not say why."""
-WAITING = ("suspended_ev", "suspended_evse")
-PAUSED = ("preparing", "suspended_evse")
+WAITING: Words = ("suspended_ev", "suspended_evse")
+PAUSED: Words = ("preparing", "suspended_evse")
 """Something on the side of the box keeps the car from charging."""
-READY = ("preparing", "suspended_ev")
+READY: Words = ("preparing", "suspended_ev")
 """The box would let the car charge."""
-BROKEN = ("faulted",)
-OUT = ("faulted", "unavailable")
+BROKEN: Words = ("faulted",)
+OUT: Words = ("faulted", "unavailable")
 """The box cannot charge, and the description does not say whether that is a fault."""
-DONE = ("finishing", "suspended_ev", "suspended_evse")
+DONE: Words = ("finishing", "suspended_ev", "suspended_evse")
 
 AMPS = (10.1, 11.2, 12.3)
 VOLTS = (231, 232, 233)

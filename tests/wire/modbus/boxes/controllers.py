@@ -15,6 +15,7 @@ from .box import (
     full,
     h,
     i,
+    picked,
     states,
     text,
     three,
@@ -111,10 +112,22 @@ def _charx(n: int, state: str) -> tuple[Held, ...]:
     return at(
         n,
         h(base + 112, U16, 3),
-        *three(h, range(base + 232, base + 238, 2), Kind.I32, "voltage_v",
-               (231_100 + n, 232_200, 233_300), 0.001),
-        *three(h, range(base + 238, base + 244, 2), Kind.I32, "current_a",
-               (10_101 + n, 11_202, 12_303), 0.001),
+        *three(
+            h,
+            range(base + 232, base + 238, 2),
+            Kind.I32,
+            "voltage_v",
+            (231_100 + n, 232_200, 233_300),
+            0.001,
+        ),
+        *three(
+            h,
+            range(base + 238, base + 244, 2),
+            Kind.I32,
+            "current_a",
+            (10_101 + n, 11_202, 12_303),
+            0.001,
+        ),
         h(base + 244, Kind.I32, 7_345_678 + n, power_w=7345.678 + n / 1000),
         h(base + 250, Kind.I64, 12_345_678 + n, energy_wh=12_345_678 + n),
         h(base + 264, U16, 0x3334 + n, soc_percent=0x3334 + n),
@@ -123,11 +136,15 @@ def _charx(n: int, state: str) -> tuple[Held, ...]:
         h(base + 285, U32, 4321),
         h(base + 287, U32, 1234),
         h(base + 289, U32, 54_321 + n, session_energy_wh=54_321 + n),
-        h(base + 299, U16, int.from_bytes(state.encode()),
-          status="charging" if state[0] == "C" else CONNECTED),
+        h(
+            base + 299,
+            U16,
+            int.from_bytes(state.encode()),
+            status="charging" if state[0] == "C" else CONNECTED,
+        ),
         h(base + 300, U16, 1),
         h(base + 301, U16, 14 + n, limit_a=14 + n),
-    )  # fmt: skip
+    )
 
 
 CHARX = Box(
@@ -217,7 +234,7 @@ MENNEKES_COMPACT = Box(
         "limit_a": lambda a: [w16(0x0302, *wordsf(a))],
         "pause": lambda _: [w6(0x0D05, 0)],
         "resume": lambda _: [w6(0x0D05, 1)],
-        "phases": lambda n: [w6(0x0D04, {1: 1, 3: 0}[n])],
+        "phases": lambda n: [w6(0x0D04, picked({1: 1, 3: 0}, n))],
         "renew": lambda _: [w6(0x0D00, 0x55AA)],
     },
 )
@@ -284,15 +301,19 @@ _BENDER = (
     h(1000, U16, 14, limit_a=14),
 )
 _BENDER_CASES: tuple[Case, ...] = (
-    *states(
-        h, 122, U16, {1: "available", 2: CONNECTED, 3: "charging", 4: "charging", 5: OUT}
-    ),
+    *states(h, 122, U16, {1: "available", 2: CONNECTED, 3: "charging", 4: "charging", 5: OUT}),
     (h(140, Kind.N16, 0, phases=(0, None)),),
     (h(140, Kind.N16, 5, phases=1),),
-    *((h(address, U32, 0xFFFFFFFF, **{role: None}),) for address, role in (
-        (218, "energy_wh"), (220, "power_w"), (212, "current_a_1"), (222, "voltage_v_1"),
-    )),
-)  # fmt: skip
+    *(
+        (h(address, U32, 0xFFFFFFFF, **{role: None}),)
+        for address, role in (
+            (218, "energy_wh"),
+            (220, "power_w"),
+            (212, "current_a_1"),
+            (222, "voltage_v_1"),
+        )
+    ),
+)
 
 BENDER = Box(
     profile="bender_cc61x",
@@ -336,7 +357,7 @@ MENNEKES_4YOU = Box(
     orders={
         "limit_a": lambda a: [w16(1001, a * 10)],
         # Up to 3725 W it takes one phase, and 0xFFFF is no bound at all.
-        "phases": lambda n: [w16(1002, {1: 3725, 3: 0xFFFF}[n])],
+        "phases": lambda n: [w16(1002, picked({1: 3725, 3: 0xFFFF}, n))],
     },
 )
 

@@ -21,6 +21,7 @@ from .box import (
     h,
     i,
     of_unit,
+    picked,
     states,
     text,
     three,
@@ -99,7 +100,7 @@ KEBA_P30 = Box(
         "resume": lambda _: [w6(5014, 1)],
         "unlock": lambda _: [w6(5012, 0)],
         # Who switches (5050) is set once, by the owner.
-        "phases": lambda n: [w6(5052, {1: 0, 3: 1}[n])],
+        "phases": lambda n: [w6(5052, picked({1: 0, 3: 1}, n))],
     },
 )
 
@@ -120,7 +121,7 @@ KEBA_P40 = replace(
         *_KEBA_CASES,
         *((h(1552, U32, raw, phases=3 if raw != 1 else 1),) for raw in (0, 1, 2)),
     ),
-    orders=_KEBA_ORDERS | {"phases": lambda n: [w6(5052, {1: 0, 3: 1}[n])]},
+    orders=_KEBA_ORDERS | {"phases": lambda n: [w6(5052, picked({1: 0, 3: 1}, n))]},
 )
 
 KEBA_P40_OLD = replace(

@@ -74,7 +74,8 @@ def _target(write: Write) -> object:
 
 
 def _writes(write: Write) -> Iterator[tuple[str, Write]]:
-    assert isinstance(write.target, Register) and write.function is not None
+    assert isinstance(write.target, Register)
+    assert write.function is not None
     for name, register in _registers(write.target):
         if name != "word order" or write.value != 0:  # the words of which are all the same
             yield name, replace(write, target=register)

@@ -118,12 +118,10 @@ PRACHT = Box(
         h(106, U16, 2, status="charging"),
         h(107, U16, 0),
     ),
-    cases=states(
-        h, 106, U16, {0: "available", 1: CONNECTED, 3: ("charging", *CONNECTED)}
-    ),
+    cases=states(h, 106, U16, {0: "available", 1: CONNECTED, 3: ("charging", *CONNECTED)}),
     # What all connectors may take must go along with what this one may.
     orders={"limit_a": lambda a: [w(2, a), w(3, a)]},
-)  # fmt: skip
+)
 
 KSE = Box(
     profile="kse_wbx16",
@@ -141,11 +139,9 @@ KSE = Box(
         h(0x03, U16, 14, limit_a=14),
         replace(h(0x67, Kind.HEX, "0102030405060708"), count=4),
     ),
-    cases=states(
-        i, 0x10, U16, {0: "available", 1: "available", 3: "available", 4: CONNECTED}
-    ),
+    cases=states(i, 0x10, U16, {0: "available", 1: "available", 3: "available", 4: CONNECTED}),
     orders={"limit_a": lambda a: [w(0x03, a)]},
-)  # fmt: skip
+)
 
 ALPHATEC = Box(
     profile="alphatec_autoaid",
