@@ -182,7 +182,7 @@ class Books:
         charge = await self._charge(evse, transaction_id)
         if charge is None:
             return None
-        prices = [await self._price_at(reading.at) for reading in readings]
+        prices = [await self._price_at(charge.session, reading.at) for reading in readings]
         counted = _counted(charge, readings, prices)
         await self._ledger.save(
             counted.session, counted.transaction, readings, prices, durable=False
@@ -214,7 +214,7 @@ class Books:
             )
         if charge.transaction.meter_stop_wh is not None:
             return False
-        prices = [await self._price_at(reading.at) for reading in end.readings]
+        prices = [await self._price_at(charge.session, one.at) for one in end.readings]
         counted = _counted_at_end(charge, end.readings, prices)
         meter_stop_wh = _stop_wh(end)
         if meter_stop_wh is None:
@@ -226,7 +226,7 @@ class Books:
             at=end.at,
             meter_stop_wh=meter_stop_wh,
             reason=end.reason,
-            price_per_kwh=await self._price_at(end.at),
+            price_per_kwh=await self._price_at(charge.session, end.at),
             flags=flags,
         )
         session, current = finished.session, self._sessions.get(charge.session.evse)
@@ -339,7 +339,10 @@ class Books:
         running = self._running(session)
         return Charge(session, running) if session is not None and running is not None else None
 
-    async def _price_at(self, at: datetime) -> Decimal | None:
+    async def _price_at(self, session: Session, at: datetime) -> Decimal | None:
+        """Return the price of energy; what was estimated and not metered has none."""
+        if SessionFlag.ESTIMATED in session.flags:
+            return None
         if self._price is not None and at >= self._price[0]:
             return self._price[1]
         return await self._ledger.price_at(at)

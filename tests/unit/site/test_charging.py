@@ -374,3 +374,14 @@ async def test_the_end_of_another_stations_charge_is_an_orphan(world: World) -> 
     session = world.state().session
     assert session is not None
     assert session.charging
+
+
+async def test_energy_that_was_only_estimated_has_no_price(world: World) -> None:
+    await world.costs("0.30")
+    world.add()
+    answer = await world.start(ANNAS, estimated=True)
+    await world.meter(2_000, answer.transaction_id)
+    await world.stop(answer.transaction_id, 2_000)
+    [session] = await world.sessions()
+    assert (session.energy_wh, session.unpriced_wh, session.cost) == (1_000, 1_000, None)
+    assert SessionFlag.ESTIMATED in session.flags
