@@ -39,23 +39,29 @@ from .stations.declarative.profile import (
 )
 from .stations.declarative.station import DeclarativeStation
 from .stations.declarative.tree import ProfileError
+from .stations.entities.by_hand import entities_profile
 from .stations.entities.ha import EntitiesLink, device_profile
 from .stations.modbus.address import ModbusAddress
 from .stations.modbus.ha import shared_units
 from .stations.modbus.link import ModbusLink
 from .stations.mqtt.broker import Broker
+from .stations.mqtt.generic import generic_profile
 from .stations.mqtt.ha import HomeAssistantBroker
 from .stations.mqtt.link import MqttLink
 from .stations.mqtt.own_broker import Address, OwnBroker
 
 _LOGGER = logging.getLogger(__name__)
 
+CONF_ANSWERS = "answers"
 CONF_BOX_ID = "box_id"
+CONF_ENTITIES = "entities"
 CONF_KIND = "kind"
 CONF_UNIT = "unit"
 
 VERSION = 1
-SAVE_DELAY_S = 5.0
+SAVE_DELAY_S = 0.0
+"""At once: a station tells only what a power cut may not take away, a proof or a charge."""
+
 GRACE_S = 5.0
 """How long a request may take that is under way when the site stops."""
 ISSUE_PROFILE = "profile_unusable"
@@ -101,6 +107,15 @@ async def look_at(hass: HomeAssistant, profile: Profile, data: LinkData) -> Box:
         energy_kwh=float(energy) / 1000 if isinstance(energy, int | float) else None,
         max_current_a=int(most) if isinstance(most, int | float) else None,
     )
+
+
+def _find_profile(library: Library, profile_id: str, data: LinkData) -> Profile:
+    """Return the profile of a station, also one that its user filled in. Reads files."""
+    if CONF_ANSWERS in data:
+        return generic_profile(data[CONF_ANSWERS])
+    if CONF_ENTITIES in data:
+        return entities_profile(data[CONF_ENTITIES])
+    return library.get(profile_id)
 
 
 def _text(value: Scalar | None) -> str | None:
@@ -285,17 +300,19 @@ class DeclaredStations:
 
     async def _profile(self, station_id: str, subentry: ConfigSubentry) -> Profile | None:
         profile_id: str = subentry.data[CONF_PROFILE]
+        data: LinkData = dict(subentry.data[CONF_LINK])
         try:
-            profile = await self._hass.async_add_executor_job(self._library.get, profile_id)
+            profile = await self._hass.async_add_executor_job(
+                _find_profile, self._library, profile_id, data
+            )
         except KeyError:
             self._unusable(station_id, profile_id)
             return None
         except ProfileError as error:
             self._unusable(station_id, str(error))
             return None
-        if profile.protocol == ENTITIES:
-            device_id = subentry.data[CONF_LINK][CONF_DEVICE_ID]
-            known = await device_profile(self._hass, self._library, device_id)
+        if profile.protocol == ENTITIES and CONF_ENTITIES not in data:
+            known = await device_profile(self._hass, self._library, data[CONF_DEVICE_ID])
             if known is None:
                 self._unusable(station_id, profile_id)
                 return None

@@ -17,6 +17,7 @@ from homeassistant.data_entry_flow import (
     FlowManager,
     FlowResultType,
     UnknownFlow,
+    section,
 )
 
 import custom_components.forecourt
@@ -118,6 +119,13 @@ class Dialog:
             self._check_texts()
         return self
 
+    def _check_fields(self, schema: Any, texts: Any) -> None:
+        sections = {str(key): one for key, one in schema.items() if isinstance(one, section)}
+        for key, one in sections.items():
+            self._check_fields(one.schema.schema, texts["sections"][key])
+        fields = {str(field) for field in schema} - set(sections)
+        assert set(texts["data"]) == set(texts["data_description"]) == fields
+
     def _check_texts(self) -> None:
         """A text that is missing, or names what it is not given, breaks the frontend."""
         shown = self.shown
@@ -132,8 +140,7 @@ class Dialog:
         texts = self._strings[SECTIONS[shown["type"]]][key]
         texts = {"": texts} if isinstance(texts, str) else dict(texts)
         if shown["type"] is FlowResultType.FORM and shown["data_schema"] is not None:
-            fields = {str(field) for field in shown["data_schema"].schema}
-            assert set(texts["data"]) == set(texts["data_description"]) == fields
+            self._check_fields(shown["data_schema"].schema, texts)
         if shown["type"] is FlowResultType.MENU:
             assert set(shown["menu_options"]) <= set(texts["menu_options"])
         if shown.get("errors"):

@@ -288,7 +288,11 @@ async def test_entities_of_another_integration(
         config_entry_id=other.entry_id, identifiers={("peblar", "2")}
     )
     await dialog.answer("entities", device_id=stranger.id)
-    assert dialog.errors == {"base": "device_unknown"}
+    assert dialog.step == "entities_map"
+    dialog.close()
+    dialog = await connect_screen(desk, site)
+    await dialog.choose("connect", "other")
+    await dialog.choose("other", "entities")
     await dialog.answer("entities", device_id=wallbox.id)
     assert dialog.placeholders["meter"] == "1234.5 kWh"
     await dialog.answer("found", name="Garage", max_current_a=16)
@@ -297,3 +301,68 @@ async def test_entities_of_another_integration(
     hass.states.async_set(ids["cp_state"], "charging")
     await until(lambda: float(shown(hass, "sensor.charging_power")) == 1500)
     assert shown(hass, "sensor.status") == "charging"
+
+
+async def test_entities_that_are_picked(
+    hass: HomeAssistant, set_up_site: SetUp, desk: Desk
+) -> None:
+    other = MockConfigEntry(domain="strange")
+    other.add_to_hass(hass)
+    wallbox = dr.async_get(hass).async_get_or_create(
+        config_entry_id=other.entry_id, identifiers={("strange", "1")}, name="Strange"
+    )
+    registry = er.async_get(hass)
+    ids = {}
+    for domain, key, state, device_class, unit in (
+        ("binary_sensor", "car", "off", "plug", None),
+        ("sensor", "power", "0", "power", "kW"),
+        ("number", "current", "16", None, "A"),
+        ("switch", "charge", "on", None, None),
+    ):
+        entity = registry.async_get_or_create(
+            domain,
+            "strange",
+            key,
+            device_id=wallbox.id,
+            original_device_class=device_class,
+            unit_of_measurement=unit,
+        )
+        ids[key] = entity.entity_id
+        hass.states.async_set(
+            entity.entity_id, state, {"unit_of_measurement": unit} if unit else {}
+        )
+    site = await set_up_site(subentries=[])
+    dialog = await connect_screen(desk, site)
+    await dialog.choose("connect", "other")
+    await dialog.choose("other", "entities")
+    await dialog.answer("entities", device_id=wallbox.id)
+    assert dialog.filled == {
+        "plugged": ids["car"],
+        "power_w": ids["power"],
+        "set_limit_a": ids["current"],
+        "set_pause": ids["charge"],
+    }
+    await dialog.answer("entities_map", power_w=ids["power"])
+    assert dialog.errors == {"base": "entities_missing"}
+    await dialog.answer("entities_map", **{**dialog.filled, "plugged": ids["car"]})
+    await dialog.answer("found", name="Garage", max_current_a=16)
+    await hass.async_block_till_done()
+    await until(lambda: shown(hass, "sensor.status") == "available")
+    hass.states.async_set(ids["car"], "on")
+    await until(lambda: shown(hass, "sensor.status") == "preparing")
+
+
+async def test_topics_that_are_filled_in(
+    hass: HomeAssistant, set_up_site: SetUp, desk: Desk
+) -> None:
+    site = await set_up_site(subentries=[])
+    dialog = await connect_screen(desk, site)
+    await dialog.choose("connect", "other")
+    await dialog.choose("other", "generic")
+    answers: dict[str, Any] = {"model": "Mine", "phases": 3, "car": {}, "meter": {}, "orders": {}}
+    await dialog.answer("generic", **answers)
+    assert dialog.errors == {"base": "topics_wrong"}
+    answers["car"] = {"plugged_topic": "mine/car"}
+    await dialog.answer("generic", **answers)
+    # Home Assistant has no broker here.
+    assert dialog.errors == {"base": "link_refused"}

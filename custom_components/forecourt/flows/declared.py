@@ -1,9 +1,9 @@
 """Connects a wallbox without OCPP: by Modbus, by MQTT, or by another integration's entities."""
 
 from abc import ABC
-from typing import Any
+from typing import Any, override
 
-from homeassistant.config_entries import ConfigSubentryFlow, SubentryFlowResult
+from homeassistant.config_entries import SubentryFlowResult
 from homeassistant.const import CONF_DEVICE_ID, CONF_HOST, CONF_NAME, CONF_PORT
 from homeassistant.helpers.selector import DeviceSelector, TextSelector
 import probatio as vol
@@ -29,6 +29,7 @@ from ..stations.declarative.profile import (
 from ..stations.entities.ha import device_profile
 from .adding import is_added, next_step_text
 from .boxes import box_data, box_facts, box_name, box_schema, box_station_id
+from .by_hand import ByHandSteps
 from .fields import FALLBACK, MAX_CURRENT, NAME, fallback_errors, labelled_choice, whole_number
 from .running import running_hub
 from .texts import plain, quoted
@@ -36,7 +37,7 @@ from .texts import plain, quoted
 KINDS = ("tcp", "rtu_over_tcp", "udp")
 
 
-class DeclaredSteps(ConfigSubentryFlow, ABC):
+class DeclaredSteps(ByHandSteps, ABC):
     """Model, address, a look at the box, and only then a station."""
 
     _profile: Profile | None = None
@@ -47,7 +48,9 @@ class DeclaredSteps(ConfigSubentryFlow, ABC):
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
         """Ask by what the wallbox is reached."""
-        return self.async_show_menu(step_id="other", menu_options=[MODBUS, MQTT, ENTITIES])
+        return self.async_show_menu(
+            step_id="other", menu_options=[MODBUS, MQTT, "generic", ENTITIES]
+        )
 
     async def async_step_modbus(
         self, user_input: dict[str, Any] | None = None
@@ -136,14 +139,13 @@ class DeclaredSteps(ConfigSubentryFlow, ABC):
         if user_input is not None:
             library = running_hub(self._get_entry()).library
             profile = await device_profile(self.hass, library, user_input[CONF_DEVICE_ID])
+            self._link = dict(user_input)
             if profile is None:
-                errors["base"] = "device_unknown"
-            else:
-                self._profile = profile
-                self._link = dict(user_input)
-                if (error := await self._look()) is None:
-                    return await self.async_step_found()
-                errors["base"] = error
+                return await self.async_step_entities_map()
+            self._profile = profile
+            if (error := await self._look()) is None:
+                return await self.async_step_found()
+            errors["base"] = error
         schema = vol.Schema({vol.Required(CONF_DEVICE_ID): DeviceSelector()})
         return self._form("entities", schema, user_input, errors)
 
@@ -208,6 +210,10 @@ class DeclaredSteps(ConfigSubentryFlow, ABC):
             errors=errors,
             description_placeholders={"identity": quoted(subentry.data[CONF_STATION_ID])},
         )
+
+    @override
+    async def _try(self) -> SubentryFlowResult | str:
+        return await self._look() or await self.async_step_found()
 
     async def _look(self) -> str | None:
         """Look at the box; return the key of an error."""

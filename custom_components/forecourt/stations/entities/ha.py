@@ -7,6 +7,8 @@ from typing import override
 from homeassistant.const import (
     ATTR_ENTITY_ID,
     ATTR_UNIT_OF_MEASUREMENT,
+    STATE_OFF,
+    STATE_ON,
     STATE_UNAVAILABLE,
     STATE_UNKNOWN,
     UnitOfElectricCurrent,
@@ -100,8 +102,8 @@ class EntitiesLink(Link):
 
     def _value(self, role: Role, entity_id: str, raw: str) -> Scalar | None:
         transform = self._profile.readings[role].transform
-        if role in (Role.PLUGGED, Role.CHARGING, Role.ENABLED) and not transform.map:
-            return raw == "on"
+        if role in (Role.PLUGGED, Role.CHARGING, Role.ENABLED) and raw in (STATE_ON, STATE_OFF):
+            return raw == STATE_ON
         number = _number(raw)
         value = decode(transform, raw if number is None or transform.map else number)
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -179,25 +181,29 @@ def _number(raw: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-async def device_profile(hass: HomeAssistant, library: Library, device_id: str) -> Profile | None:
-    """Return the profile of a device of another integration, `None` where none knows it."""
-    profiles = await hass.async_add_executor_job(library.all)
-    registry = er.async_get(hass)
-    entries = er.async_entries_for_device(registry, device_id)
-    found = [
+def entities_of(hass: HomeAssistant, device_id: str) -> list[Found]:
+    """Return the entities of a device, without those that are disabled."""
+    entries = er.async_entries_for_device(er.async_get(hass), device_id)
+    return [
         Found(
             entity_id=entry.entity_id,
             domain=entry.domain,
             unique_id=entry.unique_id,
+            platform=entry.platform,
             key=entry.translation_key,
             device_class=entry.device_class or entry.original_device_class,
             unit=entry.unit_of_measurement,
             counts=(entry.capabilities or {}).get("state_class") == "total_increasing",
         )
         for entry in entries
-        if not entry.disabled
     ]
-    platforms = {entry.platform for entry in entries}
+
+
+async def device_profile(hass: HomeAssistant, library: Library, device_id: str) -> Profile | None:
+    """Return the profile of a device of another integration, `None` where none knows it."""
+    profiles = await hass.async_add_executor_job(library.all)
+    found = entities_of(hass, device_id)
+    platforms = {one.platform for one in found}
     for profile in profiles.values():
         if profile.integration in platforms:
             resolved = resolve(profile, found)

@@ -19,6 +19,7 @@ class Found:
     entity_id: str
     domain: str
     unique_id: str
+    platform: str
     key: str | None = None
     device_class: str | None = None
     unit: str | None = None
