@@ -27,6 +27,7 @@ from .const import (
     SUBENTRY_STATION,
     SUBENTRY_USER,
 )
+from .declared import forget_boxes
 from .devices import evse_of, register_site
 from .hub import ForecourtConfigEntry, Hub, ledger_path
 from .keys import Keys
@@ -108,6 +109,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: ConfigEntry) -> None:
     await Keys(hass, vault).remove()
     await vault.remove()
     await Memory(hass).remove()
+    await forget_boxes(hass)
     # No site lets in the stations that wait to be confirmed.
     flows = hass.config_entries.flow
     for flow in flows.async_progress_by_handler(DOMAIN, include_uninitialized=True):

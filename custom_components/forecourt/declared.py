@@ -76,6 +76,15 @@ def profiles_folder(hass: HomeAssistant) -> Path:
     return Path(hass.config.path(DOMAIN, "profiles"))
 
 
+def _store(hass: HomeAssistant) -> Store[dict[str, Any]]:
+    return Store(hass, VERSION, f"{DOMAIN}.boxes", private=True, atomic_writes=True)
+
+
+async def forget_boxes(hass: HomeAssistant) -> None:
+    """Delete what all boxes remembered: the site goes."""
+    await _store(hass).async_remove()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
     """What a box told when it was looked at; `None` for what it does not tell."""
@@ -193,18 +202,12 @@ class DeclaredStations:
         self._running: dict[str, _Running] = {}
         self._is_open = False
         # Private, since a running charge is remembered with the card that began it.
-        self._store = Store[dict[str, Any]](
-            hass, VERSION, f"{DOMAIN}.boxes", private=True, atomic_writes=True
-        )
+        self._store = _store(hass)
         self._kept: dict[str, Any] = {}
 
     async def load(self) -> None:
         """Read what the stations remember."""
         self._kept = await self._store.async_load() or {}
-
-    async def remove_store(self) -> None:
-        """Forget everything: the site goes."""
-        await self._store.async_remove()
 
     def station(self, station_id: str) -> DeclarativeStation | None:
         """Return a running station."""
@@ -287,10 +290,6 @@ class DeclaredStations:
             self._kept[station_id] = one.station.memory.to_json()
         if running:
             await self._store.async_save(self._kept)
-
-    async def reload_profiles(self) -> frozenset[str]:
-        """Look for profiles that changed, and return their ids."""
-        return await self._hass.async_add_executor_job(self._library.reload)
 
     async def _stop(self, station_id: str) -> None:
         if (running := self._running.pop(station_id, None)) is not None:

@@ -45,6 +45,8 @@ class Box:
 
     async def prove(self, api: Api) -> None:
         """Show with a car that charges that it obeys; until then it is only read."""
+        await until(lambda: self._seen_free(api), f"the status of {self.name}")
+        await self.wallbox.plug()
         await until(
             lambda: self.session(api), f"the charge that nobody was let in for, {self.name}"
         )
@@ -79,6 +81,14 @@ class Box:
                 self.station_id = one["station_id"]
                 if one["status"] == "open":
                     return one
+        return None
+
+    async def _seen_free(self, api: Api) -> bool | None:
+        """Whether it has been read."""
+        name = self.name.lower()
+        for entity_id, state in (await api.states()).items():
+            if entity_id.startswith(f"sensor.{name}_") and state["state"] == "available":
+                return True
         return None
 
     async def _device(self, api: Api, *, of_outlet: bool) -> str:

@@ -41,6 +41,8 @@ MEASURED = (
     *("refused_tokens", "survived_kill", "energy_error_wh", "energy_errors_wh"),
 )
 
+UNPROVEN = "nobody has shown yet that it obeys"
+
 type Json = Any
 
 
@@ -145,9 +147,6 @@ class SmokeRun:
             # It dials from the beginning, as a station on a wall does.
             for one in self._simulated:
                 await one.start()
-            for box in self.boxes:
-                # A car is there already, as it is where somebody tries this out.
-                await box.wallbox.plug()
             result.start_s = round(await home.start(), 2)
             _say(f"Home Assistant runs after {result.start_s} s")
             async with home.api() as api:
@@ -164,7 +163,8 @@ class SmokeRun:
                 await one.process.stop()
         result.check(home.process.code == 0, f"Home Assistant ended with {home.process.code}")
         for problem in home.problems():
-            result.check(False, f"in the log: {problem}")
+            # Which is said of each box before its control test.
+            result.check(UNPROVEN in problem, f"in the log: {problem}")
         ledger = read_ledger(home.ledger)
         self.judge(books, ledger)
         self.judge_boxes(of_boxes, ledger)
@@ -252,7 +252,7 @@ class SmokeRun:
         diagnostics = await api.get(f"/api/diagnostics/config_entry/{entry}")
         stations = [
             {"protocol": station["protocol"], "evses": len(station["evses"])}
-            for station in diagnostics["data"]["stations"]
+            for station in diagnostics["data"]["stations"] + diagnostics["data"]["declared"]
         ]
         # The one that dialled in comes first, the others as they were added.
         order = [f"ocpp{self.protocol}", *names.values()]

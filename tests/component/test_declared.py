@@ -4,22 +4,25 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from homeassistant.config_entries import ConfigSubentryData
+from aiomqtt import Client
+from homeassistant.config_entries import ConfigSubentry, ConfigSubentryData
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er, issue_registry as ir
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.forecourt import diagnostics
 from custom_components.forecourt.const import DOMAIN
 from custom_components.forecourt.core.model.ids import EvseId
 from custom_components.forecourt.stations.declarative import commands
 from custom_components.forecourt.stations.declarative.pacing import Pace
 from simulator.modbus.server import RegisterServer, Request, Tables
+from tests.wire.mqtt.mosquitto import Mosquitto
 
 from .asking import call, device, refused
-from .conftest import ANNA, SetUp, a_station, a_user
+from .conftest import ANNA, SetUp, a_station, a_user, devices_of_site
 from .dialogs import Desk
 from .test_config_flow_station import connect_screen
 
@@ -344,7 +347,13 @@ async def test_entities_that_are_picked(
     }
     await dialog.answer("entities_map", power_w=ids["power"])
     assert dialog.errors == {"base": "entities_missing"}
-    await dialog.answer("entities_map", **{**dialog.filled, "plugged": ids["car"]})
+    picked = {**dialog.filled, "plugged": ids["car"]}
+    for entity_id in ids.values():
+        hass.states.async_set(entity_id, "unavailable")
+    await dialog.answer("entities_map", **picked)
+    assert dialog.errors == {"base": "link_timeout"}
+    hass.states.async_set(ids["car"], "off")
+    await dialog.answer("entities_map", **picked)
     await dialog.answer("found", name="Garage", max_current_a=16)
     await hass.async_block_till_done()
     await until(lambda: shown(hass, "sensor.status") == "available")
@@ -366,3 +375,111 @@ async def test_topics_that_are_filled_in(
     await dialog.answer("generic", **answers)
     # Home Assistant has no broker here.
     assert dialog.errors == {"base": "link_refused"}
+    answers["car"]["plugged_path"] = ""
+    await dialog.answer("generic", **answers)
+    assert dialog.errors == {"base": "link_refused"}
+
+    # As it is when the broker is there.
+    link = {"box_id": "Mine", "answers": {"model": "Mine", "plugged_topic": "mine/car"}}
+    station = a_station("generic_mqtt_mine", "Mine", profile="generic_mqtt", link=link)
+    hass.config_entries.async_add_subentry(site, ConfigSubentry(**cast("Any", station)))
+    await hass.async_block_till_done()
+    assert (DOMAIN, "profile_unusable_generic_mqtt_mine") in ir.async_get(hass).issues
+
+
+async def test_changed_in_the_dialog_and_told_in_diagnostics(
+    hass: HomeAssistant, set_up_site: SetUp, desk: Desk, box: tuple[Peblar, RegisterServer]
+) -> None:
+    _, server = box
+    site = await set_up_site(subentries=[a_peblar(server.port)])
+    await until(lambda: shown(hass, "sensor.status") == "available")
+    (subentry,) = site.subentries.values()
+    dialog = await desk.edit(site, subentry)
+    answers = {"name": "Carport", "max_current_a": 10, "fallback_current_a": 3}
+    await dialog.answer("edit_declared", **answers)
+    assert dialog.errors == {"fallback_current_a": "fallback_too_low"}
+    await dialog.answer("edit_declared", **{**answers, "fallback_current_a": 16})
+    assert dialog.errors == {"fallback_current_a": "fallback_too_high"}
+    await dialog.answer("edit_declared", **{**answers, "fallback_current_a": 6})
+    await hass.async_block_till_done()
+    (subentry,) = site.subentries.values()
+    assert (subentry.title, subentry.data["max_current_a"]) == ("Carport", 10)
+
+    await until(lambda: site.runtime_data.declared.station("peblar_1").online)
+    told = await diagnostics.async_get_config_entry_diagnostics(hass, site)
+    (station,) = told["declared"]
+    assert station["profile"] == "peblar"
+    assert SERIAL not in str(station)
+    outlet = next(one for one in devices_of_site(dr.async_get(hass)) if one.name == "Outlet 1")
+    of_device = await diagnostics.async_get_device_diagnostics(hass, site, outlet)
+    assert of_device["station"]["profile"] == "peblar"
+    home = next(one for one in devices_of_site(dr.async_get(hass)) if one.name == "Home")
+    assert await diagnostics.async_get_device_diagnostics(hass, site, home) == {}
+
+
+@asynccontextmanager
+async def an_openwb(port: int) -> AsyncIterator[None]:
+    """Publish what an openWB 2 does, again and again."""
+    told = {
+        "plug_state": "false",
+        "charge_state": "false",
+        "power": "0",
+        "imported": "1234500",
+        "currents": "[0,0,0]",
+        "voltages": "[230,230,230]",
+        "phases_in_use": "0",
+        "evse_current": "0",
+        "fault_state": "0",
+        "serial_number": '"SN1"',
+    }
+
+    async def publish() -> None:
+        async with Client("127.0.0.1", port) as client:
+            while True:
+                for key, value in told.items():
+                    await client.publish(f"openWB/internal_chargepoint/0/get/{key}", value)
+                await asyncio.sleep(0.1)
+
+    task = asyncio.create_task(publish())
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_added_by_mqtt(
+    hass: HomeAssistant, set_up_site: SetUp, desk: Desk, tmp_path: Path, socket_enabled: None
+) -> None:
+    site = await set_up_site(subentries=[])
+    dialog = await connect_screen(desk, site)
+    await dialog.choose("connect", "other")
+    await dialog.choose("other", "mqtt")
+    await dialog.answer("mqtt", profile="go_e_mqtt")
+    await dialog.answer("mqtt_topics", box_id="123456")
+    # Home Assistant has no broker here.
+    assert dialog.errors == {"base": "link_refused"}
+    dialog.close()
+
+    async with Mosquitto(tmp_path) as broker, an_openwb(broker.port):
+        dialog = await connect_screen(desk, site)
+        await dialog.choose("connect", "other")
+        await dialog.choose("other", "mqtt")
+        await dialog.answer("mqtt", profile="openwb_2_mqtt")
+        where = {"box_id": "0", "host": "127.0.0.1", "port": broker.port}
+        await dialog.answer("mqtt_broker", **where)
+        assert dialog.step == "found", dialog.errors
+        await dialog.answer("found", name="Garage", max_current_a=16)
+        await hass.async_block_till_done()
+        await until(lambda: shown(hass, "sensor.status") == "available")
+        assert await hass.config_entries.async_unload(site.entry_id)
+
+
+async def test_a_device_that_is_gone(hass: HomeAssistant, set_up_site: SetUp) -> None:
+    await set_up_site(
+        subentries=[
+            a_station("gone", "Gone", profile="peblar_entities", link={"device_id": "none"}),
+            a_station("deaf", "Deaf", profile="go_e_mqtt", link={"box_id": "1"}),
+        ]
+    )
+    issues = ir.async_get(hass).issues
+    assert (DOMAIN, "profile_unusable_gone") in issues
+    assert (DOMAIN, "profile_unusable_deaf") in issues

@@ -1,5 +1,6 @@
 """Connects a wallbox that nobody has described: its user fills in topics, or picks entities."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from homeassistant.config_entries import ConfigSubentryFlow, SubentryFlowResult
@@ -50,15 +51,15 @@ def field_of(what: Role | Order) -> str:
     return what.value if isinstance(what, Role) else f"set_{what.value}"
 
 
-class ByHandSteps(ConfigSubentryFlow):
+class ByHandSteps(ConfigSubentryFlow, ABC):
     """Makes a profile of what a user fills in; the look at the box comes after."""
 
     _profile: Profile | None
     _link: dict[str, Any]
 
+    @abstractmethod
     async def _try(self) -> SubentryFlowResult | str:
         """Look at the box: go on, or return the key of an error."""
-        raise NotImplementedError
 
     async def async_step_generic(
         self, user_input: dict[str, Any] | None = None

@@ -1,6 +1,5 @@
 """Connects a wallbox without OCPP: by Modbus, by MQTT, or by another integration's entities."""
 
-from abc import ABC
 from typing import Any, override
 
 from homeassistant.config_entries import SubentryFlowResult
@@ -37,7 +36,7 @@ from .texts import plain, quoted
 KINDS = ("tcp", "rtu_over_tcp", "udp")
 
 
-class DeclaredSteps(ByHandSteps, ABC):
+class DeclaredSteps(ByHandSteps):
     """Model, address, a look at the box, and only then a station."""
 
     _profile: Profile | None = None
@@ -124,12 +123,15 @@ class DeclaredSteps(ByHandSteps, ABC):
                 return await self.async_step_found()
             errors["base"] = error
         schema: dict[vol.Marker, Any] = {vol.Required(CONF_BOX_ID): TextSelector()}
-        if transport.own_broker:
-            schema |= {
-                vol.Required(CONF_HOST): TextSelector(),
-                vol.Required(CONF_PORT, default=transport.port): whole_number(1, 65535),
-            }
-        return self._form("mqtt_topics", vol.Schema(schema), user_input, errors)
+        if not transport.own_broker:
+            return self._form("mqtt_topics", vol.Schema(schema), user_input, errors)
+        schema |= {
+            vol.Required(CONF_HOST): TextSelector(),
+            vol.Required(CONF_PORT, default=transport.port): whole_number(1, 65535),
+        }
+        return self._form("mqtt_broker", vol.Schema(schema), user_input, errors)
+
+    async_step_mqtt_broker = async_step_mqtt_topics
 
     async def async_step_entities(
         self, user_input: dict[str, Any] | None = None

@@ -116,6 +116,9 @@ class OwnBroker:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        for leaving in self._leaving:
+            leaving.cancel()
+        await asyncio.gather(*self._leaving, return_exceptions=True)
 
     async def wait_connected(self) -> None:
         """Return when there is a connection; raises why there is none after the next failure."""
