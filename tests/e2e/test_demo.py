@@ -67,7 +67,7 @@ async def test_a_charge_to_look_at_until_ctrl_c(tmp_path: Path) -> None:
             demo.kill()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("protocol", ["1.6", "2.0.1"])
 async def test_smoke(protocol: str) -> None:
     code, out, err = await run("--smoke", "--seed", "7", "--protocol", protocol)
@@ -77,7 +77,14 @@ async def test_smoke(protocol: str) -> None:
     assert measured["survived_kill"] is True
     assert measured["energy_error_wh"] == 0
     assert measured["refused_tokens"] == 1
-    assert measured["stations"] == [{"protocol": f"ocpp{protocol}", "evses": 1}]
-    (session,) = measured["sessions"]
-    assert (session["user"], session["status"], session["currency"]) == ("Anna", "closed", "EUR")
-    assert session["energy_wh"] > 0
+    assert measured["energy_errors_wh"] == {f"ocpp{protocol}": 0, "modbus": 0}
+    assert measured["stations"] == [
+        {"protocol": f"ocpp{protocol}", "evses": 1},
+        {"protocol": "modbus", "evses": 1},
+    ]
+    # At the box without OCPP, the control test was a charge that nobody was let in for.
+    charged = sorted((one["protocol"], one["user"] or "") for one in measured["sessions"])
+    assert charged == [("modbus", ""), ("modbus", "Anna"), (f"ocpp{protocol}", "Anna")]
+    for session in measured["sessions"]:
+        assert (session["status"], session["currency"]) == ("closed", "EUR")
+        assert session["energy_wh"] > 0
