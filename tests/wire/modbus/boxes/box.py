@@ -13,7 +13,8 @@ import struct
 from simulator.modbus import Table, Tables
 
 type Meaning = bool | int | float | str | None
-type Means = Mapping[str, Meaning | tuple[Meaning, ...]]
+type Meant = Meaning | tuple[Meaning, ...]
+type Means = Mapping[str, Meant]
 """Roles and their values; a tuple holds all that a description leaves open."""
 
 
@@ -203,7 +204,7 @@ def _place(held: Held) -> tuple[Table, int, int | None]:
     return held.table, held.address, held.unit
 
 
-def _counts(value: Meaning | tuple[Meaning, ...]) -> bool:
+def _counts(value: Meant) -> bool:
     if isinstance(value, tuple):
         return any(map(_counts, value))
     return isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -213,7 +214,7 @@ def _extreme(held: Held) -> Held:
     raw = held.kind.extreme
     assert raw is not None
     assert isinstance(held.raw, int)
-    means: dict[str, Meaning | tuple[Meaning, ...]] = {}
+    means: dict[str, Meant] = {}
     for role, value in held.means.items():
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             means[role] = value / held.raw * raw
@@ -222,17 +223,17 @@ def _extreme(held: Held) -> Held:
     return replace(held, raw=raw, means=means)
 
 
-def h(address: int, kind: Kind, raw: float | str, **means: Meaning | tuple[Meaning, ...]) -> Held:
+def h(address: int, kind: Kind, raw: float | str, **means: Meant) -> Held:
     """Return a holding register (function 3)."""
     return Held(table=Table.HOLDING, address=address, kind=kind, raw=raw, means=means)
 
 
-def i(address: int, kind: Kind, raw: float | str, **means: Meaning | tuple[Meaning, ...]) -> Held:
+def i(address: int, kind: Kind, raw: float | str, **means: Meant) -> Held:
     """Return an input register (function 4)."""
     return Held(table=Table.INPUT, address=address, kind=kind, raw=raw, means=means)
 
 
-def coil(address: int, raw: int, **means: Meaning | tuple[Meaning, ...]) -> Held:
+def coil(address: int, raw: int, **means: Meant) -> Held:
     """Return a coil (function 1)."""
     return Held(table=Table.COIL, address=address, kind=Kind.BIT, raw=raw, means=means)
 
@@ -284,11 +285,21 @@ def states(
     held: Callable[..., Held],
     address: int,
     kind: Kind,
-    words: Mapping[int, Meaning | tuple[Meaning, ...]],
+    words: Mapping[int, Meant],
     role: str = "status",
 ) -> tuple[Case, ...]:
     """Return one case per value of a state."""
     return tuple((held(address, kind, raw, **{role: word}),) for raw, word in words.items())
+
+
+def texts(
+    held: Callable[..., Held], address: int, count: int, words: Mapping[str, Meant]
+) -> tuple[Case, ...]:
+    """Return one case per text of a state."""
+    return tuple(
+        (replace(text(held, address, count, raw), means={"status": word}),)
+        for raw, word in words.items()
+    )
 
 
 def w6(address: int, word: float) -> Told:
@@ -341,5 +352,14 @@ OUT: Words = ("faulted", "unavailable")
 """The box cannot charge, and the description does not say whether that is a fault."""
 DONE: Words = ("finishing", "suspended_ev", "suspended_evse")
 
-AMPS = (10.1, 11.2, 12.3)
-VOLTS = (231, 232, 233)
+LETTERS: Mapping[str, Meant] = {
+    "A": "available",
+    "B": CONNECTED,
+    "C": "charging",
+    "D": "charging",
+    "E": OUT,
+    "F": OUT,
+}
+"""The states of IEC 61851."""
+CODES: Mapping[int, Meant] = {ord(letter): word for letter, word in LETTERS.items()}
+"""The same, where a register holds the letter."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from .box import (
     BROKEN,
     CONNECTED,
+    LETTERS,
     OUT,
     Box,
     Case,
@@ -27,17 +28,9 @@ from .box import (
 
 U16, U32, U32L, I32L, F32 = Kind.U16, Kind.U32, Kind.U32L, Kind.I32L, Kind.F32
 
-_LETTERS = {
-    "A": "available",
-    "B": CONNECTED,
-    "C": "charging",
-    "D": "charging",
-    "E": OUT,
-    "F": OUT,
-}
 # The letter is in the low byte; nothing is told of the high one.
 _PHOENIX_STATES = states(
-    i, 100, U16, {0x5A00 + ord(letter): word for letter, word in _LETTERS.items()}
+    i, 100, U16, {0x5A00 + ord(letter): word for letter, word in LETTERS.items()}
 )
 _SWITCH = {"pause": lambda _: [w5(400, 0)], "resume": lambda _: [w5(400, 1)]}
 
@@ -173,7 +166,7 @@ CHARX = Box(
             int.from_bytes(f"{letter}{digit}".encode()): (
                 (*CONNECTED, "charging") if letter in "CD" and digit == 1 else word
             )
-            for letter, word in _LETTERS.items()
+            for letter, word in LETTERS.items()
             for digit in (1, 2)
         },
     ),

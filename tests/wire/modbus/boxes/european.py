@@ -14,7 +14,7 @@ from .box import (
     Case,
     Held,
     Kind,
-    Meaning,
+    Meant,
     Told,
     at,
     full,
@@ -24,6 +24,7 @@ from .box import (
     picked,
     states,
     text,
+    texts,
     three,
     w,
     w6,
@@ -179,9 +180,7 @@ ABB = Box(
 )
 
 
-def _alfen_socket(
-    shift: float, state: str, word: Meaning | tuple[Meaning, ...]
-) -> tuple[Held, ...]:
+def _alfen_socket(shift: float, state: str, word: Meant) -> tuple[Held, ...]:
     return (
         *three(h, (306, 308, 310), F32, "voltage_v", (231.1 + shift, 232.2, 233.3), 1),
         *three(h, (320, 322, 324), F32, "current_a", (10.1 + shift, 11.2, 12.3), 1),
@@ -199,7 +198,7 @@ def _alfen_socket(
 
 
 def _alfen_states() -> tuple[Case, ...]:
-    words = {
+    words: dict[str, Meant] = {
         "A": "available",
         "B1": CONNECTED,
         "B2": CONNECTED,
@@ -210,10 +209,7 @@ def _alfen_states() -> tuple[Case, ...]:
         "E": OUT,
         "F": OUT,
     }
-    return tuple(
-        (replace(text(h, 1201, 5, raw), means={"status": word}, unit=1),)
-        for raw, word in words.items()
-    )
+    return tuple(of_unit(1, *case) for case in texts(h, 1201, 5, words))
 
 
 ALFEN = Box(

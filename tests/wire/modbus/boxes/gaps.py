@@ -8,6 +8,7 @@ from .box import (
     PAUSED,
     Box,
     Kind,
+    Meant,
     full,
     h,
     i,
@@ -142,7 +143,7 @@ WEBASTO = Box(
     },
 )
 
-_VICTRON = {
+_VICTRON: dict[int, Meant] = {
     0: "available",
     1: CONNECTED,
     3: DONE,
@@ -233,7 +234,12 @@ _LADEN = (
     h(95, U16, 1),
     *three(h, (109, 111, 113), U16, "voltage_v", (2311, 2322, 2333), 0.1),
 )
-_LADEN_STATES = {1: "available", 2: CONNECTED, 3: CONNECTED, 6: (*DONE, "preparing")}
+_LADEN_STATES: dict[int, Meant] = {
+    1: "available",
+    2: CONNECTED,
+    3: CONNECTED,
+    6: (*DONE, "preparing"),
+}
 
 DAHEIMLADEN = Box(
     profile="daheimladen",

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from .box import (
+    CODES,
     CONNECTED,
     DONE,
     OUT,
@@ -21,6 +22,7 @@ from .box import (
     picked,
     states,
     text,
+    texts,
     three,
     w,
     w16,
@@ -221,9 +223,11 @@ ENOVATES = Box(
         text(h, 5064, 16, full("2.13.", 16), "firmware"),
     ),
     cases=(
-        *(
-            (replace(text(h, 301, 2, code), means={"status": word}),)
-            for code, word in {
+        *texts(
+            h,
+            301,
+            2,
+            {
                 "A1": "available",
                 "A2": "available",
                 "B1": CONNECTED,
@@ -233,7 +237,7 @@ ENOVATES = Box(
                 "D2": "charging",
                 "E": OUT,
                 "F": OUT,
-            }.items()
+            },
         ),
         (h(400, Kind.I16, -1, limit_a=None),),
     ),
@@ -378,18 +382,7 @@ WEIDMUELLER = Box(
         text(h, 1000, 21, full("04A1", 21)),
         h(11052, U16, 14, limit_a=14),
     ),
-    cases=states(
-        h,
-        301,
-        U16,
-        {
-            ord("A"): "available",
-            ord("B"): CONNECTED,
-            ord("D"): "charging",
-            ord("E"): OUT,
-            ord("F"): OUT,
-        },
-    ),
+    cases=states(h, 301, U16, CODES),
     orders={
         "limit_a": lambda a: [w16(11052, a)],
         # The low word comes first. It is due every 5 s, and 65,535 ms is the most.
@@ -413,9 +406,11 @@ INNOGY = Box(
         i(307, F32, 12_345.678, energy_wh=12_345_678),
         *three(i, (1006, 1008, 1010), F32, "current_a", (10.1, 11.2, 12.3), 1),
     ),
-    cases=tuple(
-        (replace(text(i, 275, 2, code), means={"status": word}),)
-        for code, word in {
+    cases=texts(
+        i,
+        275,
+        2,
+        {
             "A1": "available",
             "A2": "available",
             "B1": CONNECTED,
@@ -425,7 +420,7 @@ INNOGY = Box(
             # evcc takes it for an A.
             "E": ("available", *OUT),
             "F": OUT,
-        }.items()
+        },
     ),
     orders={"limit_a": lambda a: [w16(1012 + 2 * n, *wordsf(a)) for n in range(3)]},
 )

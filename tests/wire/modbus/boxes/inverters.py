@@ -6,7 +6,7 @@ from .box import (
     BROKEN,
     CONNECTED,
     DONE,
-    OUT,
+    LETTERS,
     PAUSED,
     WAITING,
     Box,
@@ -273,14 +273,7 @@ SIEMENS = Box(
         U16,
         {
             ord(letter) << shift | other: word
-            for letter, word in {
-                "A": "available",
-                "B": CONNECTED,
-                "C": "charging",
-                "D": "charging",
-                "E": OUT,
-                "F": OUT,
-            }.items()
+            for letter, word in LETTERS.items()
             for shift, other in ((0, 0), (8, 0), (8, ord("2")), (8, ord(" ")))
         },
     ),

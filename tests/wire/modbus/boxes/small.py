@@ -4,8 +4,10 @@ from dataclasses import replace
 
 from .box import (
     BROKEN,
+    CODES,
     CONNECTED,
     DONE,
+    LETTERS,
     OUT,
     Box,
     Kind,
@@ -14,6 +16,7 @@ from .box import (
     i,
     states,
     text,
+    texts,
     three,
     w,
     w16,
@@ -42,18 +45,7 @@ PANTABOX = Box(
         h(769, U16, 14, limit_a=14),
     ),
     cases=(
-        *states(
-            i,
-            512,
-            U16,
-            {
-                ord("A"): "available",
-                ord("B"): CONNECTED,
-                ord("D"): "charging",
-                ord("E"): OUT,
-                ord("F"): OUT,
-            },
-        ),
+        *states(i, 512, U16, CODES),
         (h(768, U16, 0, enabled=False),),
     ),
     orders={
@@ -302,16 +294,7 @@ HESOTEC = Box(
         h(0x401C, U32, 154_321, session_energy_wh=154_321),
         h(0x1003, U16, 14, limit_a=14),
     ),
-    cases=tuple(
-        (replace(text(h, 0x4018, 2, letter), means={"status": word}),)
-        for letter, word in {
-            "A": "available",
-            "B": CONNECTED,
-            "D": "charging",
-            "E": OUT,
-            "F": OUT,
-        }.items()
-    ),
+    cases=texts(h, 0x4018, 2, LETTERS),
     orders={
         "limit_a": lambda a: [w(0x1003, a)],
         "pause": lambda _: [w(0x1002, 1)],

@@ -2,6 +2,7 @@
 
 from .box import (
     BROKEN,
+    CODES,
     CONNECTED,
     DONE,
     OUT,
@@ -55,15 +56,7 @@ PEBLAR = Box(
             i,
             30110,
             U16,
-            {
-                ord("A"): "available",
-                ord("B"): CONNECTED,
-                ord("D"): "charging",
-                ord("E"): OUT,
-                ord("F"): OUT,
-                ord("I"): (None, *OUT),
-                ord("U"): (None, *OUT),
-            },
+            {**CODES, ord("I"): (None, *OUT), ord("U"): (None, *OUT)},
         ),
         (h(40002, U16, 1, phases=1),),
     ),
