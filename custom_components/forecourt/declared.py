@@ -1,7 +1,7 @@
 """Runs the stations that a profile describes: by Modbus, by MQTT, or over entities."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 import logging
@@ -22,8 +22,10 @@ from .const import (
     CONF_PROFILE,
     CONF_STATION_ID,
     DOMAIN,
+    SUBENTRY_STATION,
 )
 from .core.model.token import Access
+from .own_profiles import OwnProfiles
 from .site.site import Site
 from .stations.declarative.library import Library
 from .stations.declarative.link import Link, LinkError, LinkFault
@@ -53,6 +55,9 @@ from .stations.mqtt.own_broker import Address, OwnBroker
 _LOGGER = logging.getLogger(__name__)
 
 CONF_ANSWERS = "answers"
+CONF_BOX = "box"
+"""Which box it is of those that were there one after the other, from 0."""
+
 CONF_BOX_ID = "box_id"
 CONF_ENTITIES = "entities"
 CONF_KIND = "kind"
@@ -172,6 +177,7 @@ class _Running:
     """A station, its polling, and what its link stands on."""
 
     station: DeclarativeStation
+    profile_id: str
     settings: tuple[Any, ...]
     stack: AsyncExitStack
     task: asyncio.Task[None] | None = None
@@ -192,18 +198,36 @@ class DeclaredStations:
     """The declared stations of a site, each polled by a task of its own."""
 
     def __init__(
-        self, hass: HomeAssistant, entry: ConfigEntry[Any], site: Site, library: Library
+        self,
+        hass: HomeAssistant,
+        entry: ConfigEntry[Any],
+        site: Site,
+        library: Library,
+        anew: Callable[[ConfigSubentry], Coroutine[Any, Any, None]],
     ) -> None:
-        """Begin with none; `load` comes first."""
+        """Begin with none; `load` comes first.
+
+        `anew` is awaited for the subentry of a station whose profile changed.
+        """
         self._hass = hass
         self._entry = entry
         self._site = site
         self._library = library
+        self._anew = anew
         self._running: dict[str, _Running] = {}
         self._is_open = False
         # Private, since a running charge is remembered with the card that began it.
         self._store = _store(hass)
         self._kept: dict[str, Any] = {}
+        self._turn = asyncio.Lock()
+        self._own_profiles = OwnProfiles(
+            hass,
+            entry,
+            library,
+            profiles_folder(hass),
+            in_use=lambda: {one.profile_id for one in self._running.values()},
+            changed=self._profiles_changed,
+        )
 
     async def load(self) -> None:
         """Read what the stations remember."""
@@ -217,12 +241,23 @@ class DeclaredStations:
     async def sync(
         self, subentry: ConfigSubentry, added: Callable[[DeclarativeStation], None]
     ) -> None:
-        """Run the station of a subentry, anew where its link changed.
+        """Run the station of a subentry, anew where its link or its profile changed.
 
         `added` takes it into the site, before it tells anything. A profile that is missing or
-        wrong is a repair issue, and the station stays away.
+        wrong is a repair issue, and the station stays away; one that runs goes on with the
+        profile as it was.
         """
+        async with self._turn:
+            await self._sync(subentry, added)
+
+    async def _sync(
+        self, subentry: ConfigSubentry, added: Callable[[DeclarativeStation], None]
+    ) -> None:
         station_id: str = subentry.data[CONF_STATION_ID]
+        box: int = subentry.data.get(CONF_BOX, 0)
+        if self._box(station_id) != box:
+            await self._stop(station_id)
+            await self._replaced(station_id, box)
         if (profile := await self._profile(station_id, subentry)) is None:
             await self._stop(station_id)
             return
@@ -234,6 +269,10 @@ class DeclaredStations:
             added(running.station)
             return
         await self._stop(station_id)
+        memory = Memory.from_json(self._kept.get(station_id))
+        if running is not None and running.station.profile.orders != profile.orders:
+            # What the control test showed was about other orders.
+            memory = replace(memory, proven=False)
         stack = AsyncExitStack()
         try:
             link = await _make_link(
@@ -251,13 +290,13 @@ class DeclaredStations:
             now=dt_util.utcnow,
             evses=outlets,
             fallback_current_a=fallback_a,
-            memory=Memory.from_json(self._kept.get(station_id)),
+            memory=memory,
             on_memory=self._keep,
             open_to_all=lambda: self._site.settings.access is Access.ANYONE,
             address=subentry.data[CONF_LINK].get(CONF_HOST),
         )
         added(station)
-        self._running[station_id] = _Running(station, settings, stack)
+        self._running[station_id] = _Running(station, subentry.data[CONF_PROFILE], settings, stack)
         if self._is_open:
             self._run(self._running[station_id])
 
@@ -267,6 +306,7 @@ class DeclaredStations:
         self._is_open = True
         for running in self._running.values():
             self._run(running)
+        self._own_profiles.open()
 
     @callback
     def _run(self, running: _Running) -> None:
@@ -277,24 +317,46 @@ class DeclaredStations:
 
     async def remove(self, station_id: str) -> None:
         """Let a station go, in its safe state, with what it remembered."""
-        await self._stop(station_id)
+        async with self._turn:
+            await self._stop(station_id)
         ir.async_delete_issue(self._hass, DOMAIN, f"{ISSUE_PROFILE}_{station_id}")
         if self._kept.pop(station_id, None) is not None:
             await self._store.async_save(self._kept)
 
     async def stop(self) -> None:
         """Leave all boxes in their safe states; may be called twice."""
+        await self._own_profiles.close()
         running, self._running = self._running, {}
         await asyncio.gather(*(one.stop() for one in running.values()))
         for station_id, one in running.items():
-            self._kept[station_id] = one.station.memory.to_json()
+            self._remember(station_id, one.station.memory)
         if running:
             await self._store.async_save(self._kept)
+
+    async def _profiles_changed(self, changed: frozenset[str]) -> None:
+        """Serve the stations anew whose profile changed."""
+        for subentry in self._entry.get_subentries_of_type(SUBENTRY_STATION):
+            if subentry.data.get(CONF_PROFILE) in changed:
+                await self._anew(subentry)
+
+    def _box(self, station_id: str) -> int:
+        """Return which box of those that were there one after the other is remembered."""
+        box: int = self._kept.get(station_id, {}).get(CONF_BOX, 0)
+        return box
+
+    async def _replaced(self, station_id: str, box: int) -> None:
+        """Take note that there is another box: nothing of the old one holds for it."""
+        await self._site.end_sessions(station_id)
+        self._kept[station_id] = {**Memory().to_json(), CONF_BOX: box}
+        await self._store.async_save(self._kept)
+
+    def _remember(self, station_id: str, memory: Memory) -> None:
+        self._kept[station_id] = {**memory.to_json(), CONF_BOX: self._box(station_id)}
 
     async def _stop(self, station_id: str) -> None:
         if (running := self._running.pop(station_id, None)) is not None:
             await running.stop()
-            self._kept[station_id] = running.station.memory.to_json()
+            self._remember(station_id, running.station.memory)
             self._store.async_delay_save(lambda: self._kept, SAVE_DELAY_S)
 
     async def _profile(self, station_id: str, subentry: ConfigSubentry) -> Profile | None:
@@ -304,11 +366,13 @@ class DeclaredStations:
             profile = await self._hass.async_add_executor_job(
                 _find_profile, self._library, profile_id, data
             )
-        except KeyError:
-            self._unusable(station_id, profile_id)
-            return None
-        except ProfileError as error:
-            self._unusable(station_id, str(error))
+        except (KeyError, ProfileError) as error:
+            running = self._running.get(station_id)
+            if running is not None and running.profile_id == profile_id:
+                return running.station.profile
+            self._unusable(
+                station_id, str(error) if isinstance(error, ProfileError) else profile_id
+            )
             return None
         if profile.protocol == ENTITIES and CONF_ENTITIES not in data:
             known = await device_profile(self._hass, self._library, data[CONF_DEVICE_ID])
@@ -334,5 +398,5 @@ class DeclaredStations:
 
     @callback
     def _keep(self, station_id: str, memory: Memory) -> None:
-        self._kept[station_id] = memory.to_json()
+        self._remember(station_id, memory)
         self._store.async_delay_save(lambda: self._kept, SAVE_DELAY_S)

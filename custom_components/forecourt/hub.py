@@ -116,7 +116,7 @@ class Hub:
         self.users_changed = Signal[None]()
         self.privacy_changed = Signal[bool]()
         self.library = Library(user=profiles_folder(hass))
-        self.declared = DeclaredStations(hass, entry, self.site, self.library)
+        self.declared = DeclaredStations(hass, entry, self.site, self.library, self.sync_station)
         self._names: dict[str, str] = {}
         self._stop_serving: Callable[[], None] | None = None
         self._running: asyncio.Task[None] | None = None

@@ -172,6 +172,14 @@ class Site:
         self.station_signal.send(station_id)
         self.controller.wake()
 
+    async def end_sessions(self, station_id: str) -> None:
+        """End what runs at a station that will not tell of it any more: another took its place."""
+        async with self._locks[station_id]:
+            for state in self.board.of(station_id):
+                await self._end(state.evse, self._clock())
+                self.board.update(state.evse, plugged_at=None)
+        self.controller.wake()
+
     # What stations report (`stations.base.SiteEvents`).
 
     def station_changed(self, station: Station) -> None:

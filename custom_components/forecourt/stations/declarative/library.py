@@ -88,9 +88,13 @@ class Library:
         """Return all profiles that are right, by their ids."""
         return {name: made for name, made, _ in self._each() if isinstance(made, Profile)}
 
-    def problems(self) -> dict[str, ProfileError]:
-        """Return what is wrong with the others, by their ids."""
-        return {name: made for name, made, _ in self._each() if isinstance(made, ProfileError)}
+    def problems(self, *, own_only: bool = False) -> dict[str, ProfileError]:
+        """Return what is wrong with the others, by their ids; `own_only` reads no shipped ones."""
+        return {
+            name: made
+            for name, made, _ in self._each(own_only=own_only)
+            if isinstance(made, ProfileError)
+        }
 
     def choices(self) -> list[Choice]:
         """Return all profiles that are right as a list shows them, by vendor."""
@@ -115,10 +119,14 @@ class Library:
             vendors.setdefault(choice.vendor, []).append(choice)
         return vendors
 
-    def _each(self) -> Iterator[tuple[str, Profile | ProfileError, bool]]:
+    def _each(
+        self, *, own_only: bool = False
+    ) -> Iterator[tuple[str, Profile | ProfileError, bool]]:
         with self._lock:
             yield from [
-                (name, self._made(file), file.own) for name, file in sorted(self._index().items())
+                (name, self._made(file), file.own)
+                for name, file in sorted(self._index().items())
+                if file.own or not own_only
             ]
 
     def _index(self) -> dict[str, _File]:
