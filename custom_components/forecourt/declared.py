@@ -61,6 +61,7 @@ CONF_BOX = "box"
 CONF_BOX_ID = "box_id"
 CONF_ENTITIES = "entities"
 CONF_KIND = "kind"
+CONF_PREFIX = "prefix"
 CONF_UNIT = "unit"
 
 VERSION = 1
@@ -72,8 +73,9 @@ GRACE_S = 5.0
 ISSUE_PROFILE = "profile_unusable"
 
 type LinkData = dict[str, Any]
-"""Where a box is: of Modbus `host`, `port`, `unit`, `kind`; of MQTT `box_id`, and `host` and
-`port` of a broker of its own; of entities `device_id`."""
+"""Where a box is: of Modbus `host`, `port`, `unit`, `kind`; of MQTT `box_id`, `prefix`
+where its topics begin elsewhere than usual, and `host` and `port` of a broker of its own; of
+entities `device_id`."""
 
 
 def profiles_folder(hass: HomeAssistant) -> Path:
@@ -152,7 +154,9 @@ async def _make_link(
         ours = HomeAssistantBroker(hass)
         await ours.wait_ready()
         broker = ours
-    return MqttLink(profile, broker, data[CONF_BOX_ID], outlets=outlets)
+    return MqttLink(
+        profile, broker, data[CONF_BOX_ID], prefix=data.get(CONF_PREFIX), outlets=outlets
+    )
 
 
 def _modbus_link(hass: HomeAssistant, profile: Profile, data: LinkData, outlets: int) -> ModbusLink:

@@ -7,7 +7,6 @@ from homeassistant.config_entries import (
     SOURCE_USER,
     ConfigEntry,
     ConfigEntryState,
-    ConfigFlow,
     ConfigFlowResult,
     ConfigSubentryData,
     ConfigSubentryFlow,
@@ -48,6 +47,7 @@ from .adding import (
 )
 from .connect import FOLLOWS_SETUP
 from .fields import MAX_CURRENT, NAME, PORT, SITE
+from .found import FoundSteps
 from .knocks import station_facts, station_label
 from .options import SiteOptionsFlow
 from .ports import next_free_port, port_problem
@@ -57,7 +57,7 @@ from .texts import plain
 from .user import EVERYONE, UserFlow, new_user
 
 
-class ForecourtConfigFlow(ConfigFlow, domain=DOMAIN):
+class ForecourtConfigFlow(FoundSteps, domain=DOMAIN):
     """Adds the site, and stations that it discovers."""
 
     VERSION = 1
