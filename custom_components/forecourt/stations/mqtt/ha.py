@@ -61,7 +61,12 @@ class HomeAssistantBroker:
 
     def on_connection(self, listener: Callable[[bool], None]) -> Unsubscribe:
         """Call `listener` when the connection comes (True) and goes (False)."""
-        return async_subscribe_connection_status(self._hass, callback(listener))
+
+        @callback
+        def told(connected: bool) -> None:  # a method cannot be marked as a callback itself
+            listener(connected)
+
+        return async_subscribe_connection_status(self._hass, told)
 
 
 def _told(err: HomeAssistantError) -> LinkError:
