@@ -28,15 +28,15 @@ from ..stations.declarative.profile import (
 from ..stations.entities.ha import device_profile
 from .adding import is_added, next_step_text
 from .boxes import box_data, box_facts, box_name, box_schema, box_station_id
-from .by_hand import ByHandSteps
 from .fields import FALLBACK, MAX_CURRENT, NAME, fallback_errors, labelled_choice, whole_number
 from .running import running_hub
+from .searching import SearchSteps
 from .texts import plain, quoted
 
 KINDS = ("tcp", "rtu_over_tcp", "udp")
 
 
-class DeclaredSteps(ByHandSteps):
+class DeclaredSteps(SearchSteps):
     """Model, address, a look at the box, and only then a station."""
 
     _profile: Profile | None = None
@@ -48,7 +48,7 @@ class DeclaredSteps(ByHandSteps):
     ) -> SubentryFlowResult:
         """Ask by what the wallbox is reached."""
         return self.async_show_menu(
-            step_id="other", menu_options=[MODBUS, MQTT, "generic", ENTITIES]
+            step_id="other", menu_options=["scan", MODBUS, MQTT, "generic", ENTITIES]
         )
 
     async def async_step_modbus(
