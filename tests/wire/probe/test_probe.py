@@ -13,6 +13,7 @@ import pytest
 
 from custom_components.forecourt import probe
 from custom_components.forecourt.probe.command import PASSWORD, Exit, main
+from simulator import ModbusConfig, ModbusStation
 from simulator.modbus.server import Fault, RegisterServer, Tables
 from tests.wire.mqtt.mosquitto import Mosquitto
 
@@ -100,6 +101,8 @@ async def test_json_and_each_register_once(
     assert {function for function, _ in asked} <= {3, 4}
     assert await here(*where, "--show") == Exit.READ
     assert SERIAL in capsys.readouterr().out
+    assert await here(*where[:3]) == Exit.READ  # which one it is, it finds out itself
+    assert "profile peblar" in capsys.readouterr().out
 
 
 async def test_another_model(server: RegisterServer, capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,15 +119,23 @@ async def test_another_model(server: RegisterServer, capsys: pytest.CaptureFixtu
     assert "--profile" in capsys.readouterr().err
 
 
-async def test_several_fit(capsys: pytest.CaptureFixture[str]) -> None:
-    """A box of which there are many alike: only its states can be told apart."""
-    holding = dict.fromkeys(range(1200), 1)
+async def test_several_fit(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A box whose model does not say for sure which one it is."""
+    (tmp_path / "mine.yaml").write_text("format: 1\nid: mine\nextends: keba_p30\n")
+    holding = dict.fromkeys(range(1000, 1020), 0) | {1016: 4, 1017: 0xCB13}
     async with RegisterServer({255: Tables(holding=holding)}, gateway=True) as server:
-        code = await here("127.0.0.1", "--port", server.port)
-    told = capsys.readouterr()
-    assert code in (Exit.SEVERAL, Exit.UNKNOWN), told
-    if code == Exit.SEVERAL:
-        assert told.err.count("--profile") > 1
+        where = ("127.0.0.1", "--port", server.port, "--profiles", tmp_path)
+        assert await here(*where) == Exit.SEVERAL
+    err = capsys.readouterr().err
+    assert "--profile keba_p30" in err
+    assert "--profile mine" in err
+
+
+async def test_a_second_outlet(capsys: pytest.CaptureFixture[str]) -> None:
+    async with ModbusStation(ModbusConfig(identity="BOX", model="keba_p30")) as box:
+        where = ("127.0.0.1", "--port", box.port, "--profile", "keba_p30", "--outlets", 2)
+        assert await here(*where) == Exit.READ
+    assert "power_w (outlet 2)" in capsys.readouterr().out
 
 
 async def test_raw_registers(server: RegisterServer, capsys: pytest.CaptureFixture[str]) -> None:
@@ -218,6 +229,9 @@ async def test_by_mqtt(mosquitto: Mosquitto, capsys: pytest.CaptureFixture[str])
     rows = {line.split()[0]: line.split() for line in out.splitlines() if line.strip()}
     assert rows["energy_wh"][1:4] == ["1234500", "Wh", "1234500"]
     assert "Not read:" in out
+
+    assert await here(*where) == code
+    assert "20123456" not in capsys.readouterr().out
 
     # The same, named; and with what is no sense.
     await publish(
