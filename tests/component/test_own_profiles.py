@@ -46,9 +46,14 @@ def write(path: Path, text: str, *, turn: list[int] = [0]) -> None:  # noqa: B00
     os.utime(path, (turn[0], turn[0]))
 
 
-def look(hass: HomeAssistant) -> None:
-    """Let the time pass until files are looked at."""
+async def look(hass: HomeAssistant) -> None:
+    """Let the time pass until files are looked at once more."""
+    (site,) = hass.config_entries.async_entries(DOMAIN)
+    own = site.runtime_data.declared._own_profiles
+    await until(lambda: own._looking.done())
+    before = own._looking
     async_fire_time_changed(hass, dt_util.utcnow() + LOOK_EVERY + timedelta(seconds=1))
+    await until(lambda: own._looking is not before and own._looking.done())
 
 
 def told(hass: HomeAssistant, issue_id: str) -> str:
@@ -67,14 +72,14 @@ async def test_a_station_follows_its_profile(
     assert first.profile.vendor == "Mine"
 
     write(mine, MINE.format(vendor="Ours"))
-    look(hass)
+    await look(hass)
     await until(lambda: (now := declared.station("peblar_1")) and now.profile.vendor == "Ours")
     await until(lambda: shown(hass, "sensor.status") == "available")
     assert declared.station("peblar_1") is not first
 
     # While it is wrong, the station goes on, also where it is edited.
     write(mine, MINE.format(vendor="3"))
-    look(hass)
+    await look(hass)
     await until(lambda: "mine.yaml, line 4" in told(hass, "own_profile_wrong_mine"))
     running = declared.station("peblar_1")
     assert running.profile.vendor == "Ours"
@@ -86,11 +91,11 @@ async def test_a_station_follows_its_profile(
 
     # So it does when the file is gone; mended, nothing is left of it all.
     mine.unlink()  # noqa: ASYNC240 - a test may wait for the disk
-    look(hass)
+    await look(hass)
     await until(lambda: "gone" in told(hass, "own_profile_wrong_mine"))
     assert declared.station("peblar_1") is running
     write(mine, MINE.format(vendor="Theirs"))
-    look(hass)
+    await look(hass)
     await until(lambda: not told(hass, "own_profile_wrong_mine"))
     await until(lambda: (now := declared.station("peblar_1")) and now.profile.vendor == "Theirs")
 
@@ -103,7 +108,7 @@ async def test_one_that_was_wrong_from_the_start(
     assert "line 4" in told(hass, "profile_unusable_peblar_1")
     await until(lambda: told(hass, "own_profile_wrong_mine"))
     write(mine, MINE.format(vendor="Mine"))
-    look(hass)
+    await look(hass)
     await until(lambda: shown(hass, "sensor.status") == "available")
     assert not told(hass, "profile_unusable_peblar_1")
     assert not told(hass, "own_profile_wrong_mine")
@@ -120,7 +125,7 @@ async def test_other_orders_have_to_be_proven(
     declared.station("peblar_1")._proven = True
 
     write(mine, MINE.format(vendor="Ours"))
-    look(hass)
+    await look(hass)
     await until(lambda: (now := declared.station("peblar_1")) and now.profile.vendor == "Ours")
     assert declared.station("peblar_1").may_write
     write(
@@ -129,7 +134,7 @@ async def test_other_orders_have_to_be_proven(
         " zero_pauses: true, write: [{register: holding, function: 16, address: 40000,"
         " type: u32, scale: 0.001, memory: volatile}]}\n",
     )
-    look(hass)
+    await look(hass)
     await until(lambda: (now := declared.station("peblar_1")) and now.profile.vendor == "Theirs")
     assert not declared.station("peblar_1").may_write
 
@@ -141,9 +146,8 @@ async def test_no_folder_no_look(
     reloads: list[int] = []
     library = site.runtime_data.library
     monkeypatch.setattr(library, "reload", lambda: reloads.append(1) or frozenset())
-    look(hass)
-    await until(lambda: site.runtime_data.declared._own_profiles._looking.done())
+    await look(hass)
     assert reloads == []
     (tmp_path / DOMAIN / "profiles").mkdir(parents=True)
-    look(hass)
-    await until(lambda: reloads)
+    await look(hass)
+    assert reloads == [1]
