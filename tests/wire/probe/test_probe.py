@@ -12,7 +12,9 @@ from aiomqtt import Client
 import pytest
 
 from custom_components.forecourt import probe
+from custom_components.forecourt.probe import modbus, mqtt
 from custom_components.forecourt.probe.command import PASSWORD, Exit, main
+from custom_components.forecourt.stations.declarative.library import Library
 from simulator import ModbusConfig, ModbusStation
 from simulator.modbus.server import Fault, RegisterServer, Tables
 from tests.wire.mqtt.mosquitto import Mosquitto
@@ -263,3 +265,11 @@ async def test_no_broker(server: RegisterServer, capsys: pytest.CaptureFixture[s
     await server.stop()
     assert await here("127.0.0.1", "--mqtt", "--port", server.port) == Exit.NO_ANSWER
     assert "nobody listens" in capsys.readouterr().err
+
+
+def test_a_profile_of_another_protocol() -> None:
+    library = Library()
+    with pytest.raises(TypeError):
+        mqtt.prefix_of(library.get("peblar"), "1")
+    with pytest.raises(TypeError):
+        modbus.with_unit(library.get("go_e_mqtt"), 1)
