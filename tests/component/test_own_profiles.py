@@ -50,7 +50,7 @@ async def look(hass: HomeAssistant) -> None:
     """Let the time pass until files are looked at once more."""
     (site,) = hass.config_entries.async_entries(DOMAIN)
     own = site.runtime_data.declared._own_profiles
-    await until(lambda: own._looking.done())
+    await until(own._looking.done)
     before = own._looking
     async_fire_time_changed(hass, dt_util.utcnow() + LOOK_EVERY + timedelta(seconds=1))
     await until(lambda: own._looking is not before and own._looking.done())
@@ -98,6 +98,7 @@ async def test_a_station_follows_its_profile(
     await look(hass)
     await until(lambda: not told(hass, "own_profile_wrong_mine"))
     await until(lambda: (now := declared.station("peblar_1")) and now.profile.vendor == "Theirs")
+    await until(lambda: declared.station("peblar_1").online)
 
 
 async def test_one_that_was_wrong_from_the_start(
@@ -137,6 +138,7 @@ async def test_other_orders_have_to_be_proven(
     await look(hass)
     await until(lambda: (now := declared.station("peblar_1")) and now.profile.vendor == "Theirs")
     assert not declared.station("peblar_1").may_write
+    await until(lambda: declared.station("peblar_1").online)
 
 
 async def test_no_folder_no_look(
