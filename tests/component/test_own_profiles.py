@@ -46,13 +46,19 @@ def write(path: Path, text: str, *, turn: list[int] = [0]) -> None:  # noqa: B00
     os.utime(path, (turn[0], turn[0]))
 
 
-async def look(hass: HomeAssistant) -> None:
-    """Let the time pass until files are looked at once more."""
+async def look(hass: HomeAssistant, *, by_time: bool = False) -> None:
+    """Have files looked at once more.
+
+    Time that passes for Home Assistant does so for requests to boxes, too: they time out.
+    """
     (site,) = hass.config_entries.async_entries(DOMAIN)
     own = site.runtime_data.declared._own_profiles
     await until(own._looking.done)
     before = own._looking
-    async_fire_time_changed(hass, dt_util.utcnow() + LOOK_EVERY + timedelta(seconds=1))
+    if by_time:
+        async_fire_time_changed(hass, dt_util.utcnow() + LOOK_EVERY + timedelta(seconds=1))
+    else:
+        own._look_soon()
     await until(lambda: own._looking is not before and own._looking.done())
 
 
@@ -148,8 +154,8 @@ async def test_no_folder_no_look(
     reloads: list[int] = []
     library = site.runtime_data.library
     monkeypatch.setattr(library, "reload", lambda: reloads.append(1) or frozenset())
-    await look(hass)
+    await look(hass, by_time=True)
     assert reloads == []
     (tmp_path / DOMAIN / "profiles").mkdir(parents=True)
-    await look(hass)
+    await look(hass, by_time=True)
     assert reloads == [1]
