@@ -1,21 +1,29 @@
 """Repair issues about stations: they come when something is wrong, and go when it is not."""
 
 from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.event import async_call_later
 
 from .const import DOMAIN
+from .core.model.events import StationEvent
 from .core.model.ids import EvseId
 from .site import Site
 from .stations.base import Failure
+from .stations.declarative.station import DeclarativeStation
 from .stations.ocpp import Cause, CentralSystem, Knock, SecurityProfile
 from .stations.ocpp.attempts import is_public
 
+ISSUE_ANOTHER_CONTROLLER = "another_controller"
 ISSUE_LIMIT_IGNORED = "limit_ignored"
 ISSUE_LIMIT_REFUSED = "limit_refused"
 ISSUE_LIMIT_UNANSWERED = "limit_unanswered"
 ISSUE_STATION_EXPOSED = "station_exposed"
+
+QUIET = timedelta(days=1)
+"""How long another controller must not be noticed until it is taken to be gone."""
 
 
 class StationIssues:
@@ -39,6 +47,7 @@ class StationIssues:
         self._central = central
         self._evse_name = evse_name
         self._station_name = station_name
+        self._rivals: dict[str, CALLBACK_TYPE] = {}
 
     def watch(self) -> list[Callable[[], None]]:
         """Begin; returns what ends it."""
@@ -46,12 +55,15 @@ class StationIssues:
             self._site.controller.ignored.connect(self._limit_ignored),
             self._site.controller.refused.connect(self._limit_refused),
             self._central.subscribe_knocks(self._knocked),
+            self._site.happened_signal.connect(self._happened),
+            self._wait_no_more,
         ]
 
     @callback
     def forget(self, station_id: str, evses: Iterable[EvseId]) -> None:
         """Drop the issues of a station that is gone, and of its outlets."""
         self._drop(ISSUE_STATION_EXPOSED, station_id)
+        self._rival_gone(station_id)
         for evse in evses:
             self._drop(ISSUE_LIMIT_IGNORED, str(evse))
             self._drop(ISSUE_LIMIT_REFUSED, str(evse))
@@ -114,6 +126,42 @@ class StationIssues:
             )
         elif knock.cause is Cause.CONNECTED and not _is_exposed(knock):
             self._drop(ISSUE_STATION_EXPOSED, station_id)
+
+    @callback
+    def _happened(self, event: StationEvent) -> None:
+        station = self._site.stations.get(event.station_id)
+        if not isinstance(station, DeclarativeStation) or station.rival_at != event.at:
+            return
+        station_id = event.station_id
+
+        @callback
+        def quiet(_: datetime) -> None:
+            self._rival_gone(station_id)
+
+        if (stop := self._rivals.pop(station_id, None)) is not None:
+            stop()
+        self._rivals[station_id] = async_call_later(self._hass, QUIET, quiet)
+        ir.async_create_issue(
+            self._hass,
+            DOMAIN,
+            f"{ISSUE_ANOTHER_CONTROLLER}_{station_id}",
+            is_fixable=False,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key=ISSUE_ANOTHER_CONTROLLER,
+            translation_placeholders={"station": self._station_name(station_id)},
+        )
+
+    @callback
+    def _rival_gone(self, station_id: str) -> None:
+        if (stop := self._rivals.pop(station_id, None)) is not None:
+            stop()
+            self._drop(ISSUE_ANOTHER_CONTROLLER, station_id)
+
+    @callback
+    def _wait_no_more(self) -> None:
+        for stop in self._rivals.values():
+            stop()
+        self._rivals.clear()
 
     def _drop(self, issue: str, what: str) -> None:
         ir.async_delete_issue(self._hass, DOMAIN, f"{issue}_{what}")

@@ -34,6 +34,9 @@ RIVAL_WITHIN = timedelta(minutes=10)
 RIVAL_CHANGES = 2
 """So many changes by somebody else within that time are another controller."""
 
+RIVAL_AGAIN = timedelta(hours=1)
+"""How long one that goes on is no news."""
+
 WATCHDOG_S = 60.0
 """What a watchdog is taken for, or set to, where nothing tells its time."""
 
@@ -69,6 +72,7 @@ class _Line:
     error: StationError | None = None
     seen: dict[Order, Scalar] = field(default_factory=dict)
     changes: list[datetime] = field(default_factory=list)
+    rival_at: datetime | None = None
     phases: int | None = None
     max_current_a: float | None = None
 
@@ -220,7 +224,12 @@ class Commands:
         if not changed:
             return False
         line.changes = [at for at in line.changes if now - at < RIVAL_WITHIN] + [now]
-        return len(line.changes) == RIVAL_CHANGES
+        if len(line.changes) < RIVAL_CHANGES:
+            return False
+        if line.rival_at is not None and now - line.rival_at < RIVAL_AGAIN:
+            return False
+        line.rival_at = now
+        return True
 
     def failed(self, error: LinkError) -> StationError:
         """Return what the site gets to hear of a box that did not take an order."""
