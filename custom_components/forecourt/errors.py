@@ -9,6 +9,7 @@ from .const import DOMAIN
 from .hub import Hub
 from .ledger import LedgerError
 from .site.desk import EnrolmentBusyError, EnrolmentTimeoutError
+from .site.identification import TokenRefusedError
 from .site.orders import AlreadyChargingError, NotChargingError
 from .site.reservations import (
     ReservationOverError,
@@ -33,6 +34,7 @@ _INVALID: Mapping[type[Exception], str] = {
     ReservationOverError: "reservation_over",
     ReservationTimeError: "reservation_in_past",
     ReservedError: "already_reserved",
+    TokenRefusedError: "token_refused",
     UnknownHolderError: "reservation_holder_unknown",
 }
 

@@ -9,11 +9,13 @@ import probatio as vol
 from ..const import MAX_STATION_CURRENT_A, MIN_CURRENT_A
 from ..core.access.authorize import may_stop
 from ..core.model.session import Session, Transaction
+from ..core.model.token import Token
 from ..errors import explained, invalid
 from ..hub import Hub
 from .asking import ATTR_USER, DEVICE_SCHEMA, Action, caller_of, evse_meant, iso, the_hub, utc
 
 SERVICE_START_SESSION = "start_session"
+SERVICE_IDENTIFY_USER = "identify_user"
 SERVICE_STOP_SESSION = "stop_session"
 SERVICE_SET_CURRENT_LIMIT = "set_current_limit"
 SERVICE_GET_SESSIONS = "get_sessions"
@@ -22,6 +24,7 @@ ATTR_CURRENT = "current"
 ATTR_END = "end"
 ATTR_LIMIT = "limit"
 ATTR_START = "start"
+ATTR_TOKEN = "token"  # noqa: S105 - a field
 
 DEFAULT_LIMIT = 100
 
@@ -33,6 +36,23 @@ async def _start_session(call: ServiceCall) -> None:
     user = caller.user if name is None else caller.find(name)
     with explained(hub):
         await hub.site.orders.start(evse, user.id if user else None)
+
+
+async def _identify_user(call: ServiceCall) -> None:
+    hub, evse = evse_meant(call)
+    caller = await caller_of(call, hub)
+    name, code = call.data.get(ATTR_USER), call.data.get(ATTR_TOKEN)
+    if code is not None:
+        # Codes could be tried until one fits.
+        caller.must_be_privileged()
+        with explained(hub):
+            await hub.site.identification.show(evse, Token(code))
+        return
+    user = caller.user if name is None else caller.find(name)
+    if user is None:
+        raise invalid("nobody_named")
+    with explained(hub):
+        await hub.site.identification.name(evse, user.id)
 
 
 async def _stop_session(call: ServiceCall) -> None:
@@ -140,6 +160,16 @@ ACTIONS = (
         name=SERVICE_START_SESSION,
         handler=_start_session,
         schema=DEVICE_SCHEMA.extend({vol.Optional(ATTR_USER): cv.string}),
+    ),
+    Action(
+        name=SERVICE_IDENTIFY_USER,
+        handler=_identify_user,
+        schema=DEVICE_SCHEMA.extend(
+            {
+                vol.Exclusive(ATTR_USER, "who"): cv.string,
+                vol.Exclusive(ATTR_TOKEN, "who"): vol.All(cv.string, vol.Length(min=1)),
+            }
+        ),
     ),
     Action(name=SERVICE_STOP_SESSION, handler=_stop_session, schema=DEVICE_SCHEMA),
     Action(

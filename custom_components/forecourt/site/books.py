@@ -259,9 +259,16 @@ class Books:
         await self._ledger.save(closed)
         self._keep(closed)
 
-    async def assign(self, evse: EvseId, user_id: str, token_last4: str) -> None:
-        """Give a session that nobody in particular has to a user."""
-        assigned = replace(self._sessions[evse], user_id=user_id, token_last4=token_last4)
+    async def assign(self, evse: EvseId, user_id: str, token_last4: str | None) -> None:
+        """Give a session that nobody in particular has to a user.
+
+        Without a token it was said whose it is.
+        """
+        session = self._sessions[evse]
+        flags = session.flags - {SessionFlag.UNAUTHORIZED}
+        if token_last4 is None:
+            flags |= {SessionFlag.NO_CARD}
+        assigned = replace(session, user_id=user_id, token_last4=token_last4, flags=flags)
         await self._ledger.save(assigned)
         self._keep(assigned)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from ..core.model.ids import EvseId
+from ..core.model.token import Token
 from ..stations.base import (
     CanReset,
     CanStart,
@@ -40,15 +41,15 @@ class Orders:
         self._board = board
         self._reservations = reservations
         self._stations = stations
-        self._wake = wake
+        self.wake = wake
         self._once = Once()
 
     async def close(self) -> None:
         """Cancel what is under way."""
         await self._once.close()
 
-    async def start(self, evse: EvseId, user_id: str | None) -> None:
-        """Start a charge for a user, or for nobody in particular.
+    async def start(self, evse: EvseId, user_id: str | None, token: Token | None = None) -> None:
+        """Start a charge for a user, or for nobody in particular; with their token, if they did.
 
         Raises `AlreadyChargingError` and `StationError`.
         """
@@ -58,9 +59,9 @@ class Orders:
         station = self._station(evse.station_id)
         if not supports(station, CanStart):
             raise StationError(evse.station_id, Failure.NOT_SUPPORTED)
-        token = self._reservations.start_tag(evse, user_id)
+        shown = token or self._reservations.start_tag(evse, user_id)
         await self._once.run(
-            ("charge", evse), ("start", user_id), lambda: station.start(evse, token)
+            ("charge", evse), ("start", user_id), lambda: station.start(evse, shown)
         )
 
     async def stop(self, evse: EvseId) -> None:
@@ -93,12 +94,12 @@ class Orders:
     def limit(self, evse: EvseId, current_a: int | None) -> None:
         """Set the current that a user wants at most, `None` for what the station can give."""
         self._board.update(evse, requested_current_a=current_a)
-        self._wake()
+        self.wake()
 
     def allow(self, evse: EvseId, *, allowed: bool) -> None:
         """Allow charging at an EVSE, or pause it until it is allowed again."""
         self._board.update(evse, allowed=allowed)
-        self._wake()
+        self.wake()
 
     def _station(self, station_id: str) -> Station:
         station = self._stations[station_id]

@@ -34,6 +34,7 @@ from .books import Books
 from .controller import Controller
 from .desk import Desk
 from .displays import Displays
+from .identification import Identification
 from .lists import Lists
 from .members import Members
 from .orders import Orders
@@ -92,10 +93,13 @@ class Site:
         self.station_signal = Signal[str]()
         self.happened_signal = Signal[StationEvent]()
         self._clock = clock
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.identification = Identification(
+            self.books, self.desk, self.reservations, self.orders, locks=self._locks, clock=clock
+        )
         self._wanted: dict[EvseId, EvseState] = {}
         self._limits: dict[str, Limits] = {}
         self._free_since: dict[EvseId, datetime] = {}
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._starting = WeakValueDictionary[Token | None, asyncio.Lock]()
         self.books.changed.connect(self._session_changed)
 
@@ -294,6 +298,8 @@ class Site:
             flags.add(SessionFlag.CLOCK_ESTIMATED)
         if start.estimated:
             flags.add(SessionFlag.ESTIMATED)
+        if self.identification.was_said(start):
+            flags.add(SessionFlag.NO_CARD)
         user_id = None
         if authorization.accepted:
             user_id = self.desk.owner_of(authorization.user_id)

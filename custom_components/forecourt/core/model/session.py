@@ -25,6 +25,8 @@ class SessionFlag(StrEnum):
     METER_ROLLBACK = "meter_rollback"
     CLOSED_WITHOUT_STOP = "closed_without_stop"
     AMENDED = "amended"
+    NO_CARD = "no_card"
+    """Somebody said whose it is, here or in an automation; nobody showed a card."""
     PRICE_MISSING = "price_missing"
     ESTIMATED = "estimated"
     """There is no register: the energy was reckoned from power, and may not be billed."""
