@@ -107,6 +107,19 @@ Its faults: none, silent, exception {code}, busy {count=1}, short, garbage {text
 alone, see `simulator.modbus.server`. As a process: `--protocol modbus --box MODEL [--port N]`; the
 line of JSON then has `ports`.
 
+A box that speaks MQTT, a go-eCharger, likewise; it needs a broker::
+
+    from simulator import MqttConfig, MqttStation
+
+    async with MqttStation(MqttConfig(identity="123456", port=1883)) as box:
+        await box.wait_for(lambda b: b.online)                  # its topics: go-eCharger/123456/...
+        await box.plug(1, "family")
+        await box.wait_for(lambda b: b.box.limit_a == 10)
+
+Its faults: offline {seconds=0}, online, drop, silent, refuse {word}, late {seconds}, error {code},
+none. It knows the cards of `MqttConfig.cards` only: any other is refused. As a process:
+`--protocol mqtt --broker HOST:PORT`; the state has `online` and `prefix`.
+
 `RawClient(url, identity, *, password=None, subprotocols=("ocpp1.6",))`, an asynchronous context
 manager: connect(), send(text | bytes | list), receive(timeout) -> parsed frame, or None when closed
 (then see close_code), call(action, payload) -> the answering frame, boot(), drop(reset=False),
@@ -132,8 +145,8 @@ plugged, unplugged, transaction (whole again after each change; the last of a nu
 reading, reading_state (number, state), refused, violation, flash_write, note.
 
 As a process: `python -m simulator --station SIM-1 [--station SIM-2] --url ws://127.0.0.1:9000
-[--protocol 1.6|2.0.1|2.1] [--connectors 1] [--speed 60] [--control-port 0] [--books FILE]
-[--seed N] [--password P] [--ca FILE] [--set KEY=VALUE] ...`. It prints
+[--protocol 1.6|2.0.1|2.1|modbus|mqtt] [--connectors 1] [--speed 60] [--control-port 0]
+[--books FILE] [--seed N] [--password P] [--ca FILE] [--set KEY=VALUE] ...`. It prints
 `{"event": "ready", "control_port": N, "stations": [...]}` and ends on SIGTERM. Control is JSON over
 HTTP on 127.0.0.1; `station` may be left out if there is one only; 400 and `{"error"}` say what is
 possible::
@@ -155,6 +168,7 @@ from .client import ControlClient, ControlError
 from .clock import Clock, ManualClock
 from .control import ControlServer
 from .modbus import ModbusConfig, ModbusStation
+from .mqtt import MqttConfig, MqttStation
 from .ocpp16 import Ocpp16Station, StationConfig
 from .ocpp201 import Config201, Ocpp201Station
 from .raw import RawClient
@@ -173,6 +187,8 @@ __all__ = [
     "ManualClock",
     "ModbusConfig",
     "ModbusStation",
+    "MqttConfig",
+    "MqttStation",
     "Ocpp16Station",
     "Ocpp201Station",
     "RawClient",

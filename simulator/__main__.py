@@ -18,6 +18,7 @@ from .clock import Clock
 from .connect import Tls
 from .control import ControlServer, Station
 from .modbus import FACES, ModbusConfig, ModbusStation
+from .mqtt import MqttConfig, MqttStation
 from .ocpp16 import Ocpp16Station, StationConfig
 from .ocpp201 import Config201, Ocpp201Station
 
@@ -31,11 +32,18 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add(
         "--protocol",
         default="1.6",
-        choices=("1.6", "2.0.1", "2.1", "modbus"),
-        help="version of OCPP, or modbus",
+        choices=("1.6", "2.0.1", "2.1", "modbus", "mqtt"),
+        help="version of OCPP, or modbus, or mqtt",
     )
     add("--box", default="generic", choices=tuple(FACES), help="model of a box that speaks Modbus")
     add("--port", type=int, default=0, help="of the first box that speaks Modbus; 0: any free port")
+    add(
+        "--broker",
+        default="127.0.0.1:1883",
+        metavar="HOST:PORT",
+        help="where boxes that speak MQTT connect to; --password is of the user with the identity",
+    )
+    add("--card", action="append", default=[], metavar="ID", help="that such a box has learned")
     add("--connectors", type=int, default=1, help="EVSEs, since OCPP 2.0.1")
     add("--phases", type=int, default=3, choices=(1, 3))
     add("--max-current", type=float, default=16.0, metavar="A", help="per phase and connector")
@@ -92,6 +100,30 @@ def boxes(options: argparse.Namespace) -> list[ModbusConfig]:
     ]
 
 
+def mqtt_boxes(options: argparse.Namespace) -> list[MqttConfig]:
+    """Return the boxes that speak MQTT that the command line asks for.
+
+    ValueError for a broker without a port.
+    """
+    host, _, port = options.broker.rpartition(":")
+    if not host or not port.isdecimal():
+        raise ValueError(f"--broker needs HOST:PORT, not {options.broker!r}")
+    return [
+        MqttConfig(
+            identity=identity,
+            host=host,
+            port=int(port),
+            username=identity if options.password else None,
+            password=options.password,
+            phases=options.phases,
+            max_current_a=options.max_current,
+            register_wh=options.register,
+            cards=tuple(options.card),
+        )
+        for identity in options.station
+    ]
+
+
 def configs(options: argparse.Namespace) -> list[StationConfig] | list[Config201]:
     """Return the stations that the command line asks for.
 
@@ -138,6 +170,9 @@ async def run(options: argparse.Namespace, stop: asyncio.Event) -> None:
         if options.protocol == "modbus":
             for box in boxes(options):
                 stations[box.identity] = ModbusStation(box, clock=clock, books_file=file)
+        elif options.protocol == "mqtt":
+            for one in mqtt_boxes(options):
+                stations[one.identity] = MqttStation(one, clock=clock, books_file=file)
         else:
             for config in configs(options):
                 stations[config.identity] = (

@@ -18,13 +18,14 @@ from .cars import CARS
 from .clock import Clock
 from .faults import describe
 from .modbus import ModbusStation
+from .mqtt import MqttStation
 from .ocpp16 import Ocpp16Station
 from .ocpp201 import Ocpp201Station
 
 _LOCAL = "127.0.0.1"
 
 type Answer = dict[str, Any]
-type Station = Ocpp16Station | Ocpp201Station | ModbusStation
+type Station = Ocpp16Station | Ocpp201Station | ModbusStation | MqttStation
 
 
 class _RequestError(ValueError):
