@@ -16,6 +16,7 @@ from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
 
 from .const import (
+    CONF_BOX,
     CONF_EVSES,
     CONF_FALLBACK_CURRENT_A,
     CONF_LINK,
@@ -25,6 +26,7 @@ from .const import (
     SUBENTRY_STATION,
 )
 from .core.model.token import Access
+from .devices import forget_box
 from .own_profiles import OwnProfiles
 from .site.site import Site
 from .stations.declarative.library import Library
@@ -55,9 +57,6 @@ from .stations.mqtt.own_broker import Address, OwnBroker
 _LOGGER = logging.getLogger(__name__)
 
 CONF_ANSWERS = "answers"
-CONF_BOX = "box"
-"""Which box it is of those that were there one after the other, from 0."""
-
 CONF_BOX_ID = "box_id"
 CONF_ENTITIES = "entities"
 CONF_KIND = "kind"
@@ -76,6 +75,12 @@ type LinkData = dict[str, Any]
 """Where a box is: of Modbus `host`, `port`, `unit`, `kind`; of MQTT `box_id`, `prefix`
 where its topics begin elsewhere than usual, and `host` and `port` of a broker of its own; of
 entities `device_id`."""
+
+
+def box_of(subentry: ConfigSubentry) -> str:
+    """Return which box a station is now: the one it was added with, or that took its place."""
+    box: str = subentry.data.get(CONF_BOX, subentry.data[CONF_STATION_ID])
+    return box
 
 
 def profiles_folder(hass: HomeAssistant) -> Path:
@@ -258,7 +263,7 @@ class DeclaredStations:
         self, subentry: ConfigSubentry, added: Callable[[DeclarativeStation], None]
     ) -> None:
         station_id: str = subentry.data[CONF_STATION_ID]
-        box: int = subentry.data.get(CONF_BOX, 0)
+        box = box_of(subentry)
         if self._box(station_id) != box:
             await self._stop(station_id)
             await self._replaced(station_id, box)
@@ -343,14 +348,15 @@ class DeclaredStations:
             if subentry.data.get(CONF_PROFILE) in changed:
                 await self._anew(subentry)
 
-    def _box(self, station_id: str) -> int:
-        """Return which box of those that were there one after the other is remembered."""
-        box: int = self._kept.get(station_id, {}).get(CONF_BOX, 0)
+    def _box(self, station_id: str) -> str:
+        """Return which box is remembered of those that were there one after the other."""
+        box: str = self._kept.get(station_id, {}).get(CONF_BOX, station_id)
         return box
 
-    async def _replaced(self, station_id: str, box: int) -> None:
+    async def _replaced(self, station_id: str, box: str) -> None:
         """Take note that there is another box: nothing of the old one holds for it."""
-        await self._site.end_sessions(station_id)
+        await self._site.replace_station(station_id)
+        forget_box(self._hass, station_id)
         self._kept[station_id] = {**Memory().to_json(), CONF_BOX: box}
         await self._store.async_save(self._kept)
 

@@ -49,6 +49,17 @@ def register_station(
 
 
 @callback
+def forget_box(hass: HomeAssistant, station_id: str) -> None:
+    """Forget what the device of a station told about itself: another box takes its place."""
+    registry = dr.async_get(hass)
+    device = registry.async_get_device({(DOMAIN, f"{_STATION}{station_id}")})
+    if device is not None:
+        registry.async_update_device(
+            device.id, manufacturer=None, model=None, serial_number=None, sw_version=None
+        )
+
+
+@callback
 def register_evse(
     hass: HomeAssistant, station: dr.DeviceEntry, evse: EvseId
 ) -> dr.ChildDeviceEntry:

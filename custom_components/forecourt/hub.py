@@ -275,9 +275,19 @@ class Hub:
     async def sync_station(self, subentry: ConfigSubentry) -> None:
         """Take a station in, or take over what was edited."""
         if CONF_PROFILE in subentry.data:
+            await self._stop_dialling(subentry.data[CONF_STATION_ID])
             await self.declared.sync(subentry, lambda station: self._take_in(subentry, station))
         else:
             self.sync_dialling(subentry)
+
+    async def _stop_dialling(self, station_id: str) -> None:
+        """Let the box go that dialled in by OCPP, where another took its place."""
+        if station_id not in self.central.stations:
+            return
+        await self.central.remove_station(station_id)
+        await self.security.forget(station_id)
+        await self.vault.set_forward(station_id, None)
+        self.memory.remember_station(station_id, {})
 
     @callback
     def sync_dialling(self, subentry: ConfigSubentry) -> None:

@@ -313,6 +313,7 @@ async def test_changed_in_the_dialog_and_told_in_diagnostics(
     (subentry,) = site.subentries.values()
     dialog = await desk.edit(site, subentry)
     answers = {"name": "Carport", "max_current_a": 10, "fallback_current_a": 3}
+    await dialog.choose("reconfigure", "edit_declared")
     await dialog.answer("edit_declared", **answers)
     assert dialog.errors == {"fallback_current_a": "fallback_too_low"}
     await dialog.answer("edit_declared", **{**answers, "fallback_current_a": 16})

@@ -10,6 +10,7 @@ from homeassistant.core import HomeAssistant
 
 from ..const import (
     CONF_ACCESS,
+    CONF_BOX,
     CONF_EVSES,
     CONF_FALLBACK_CURRENT_A,
     CONF_MAX_CURRENT_A,
@@ -33,9 +34,10 @@ def site_entry(hass: HomeAssistant) -> ConfigEntry[Any] | None:
 
 
 def is_added(entry: ConfigEntry[Any], station_id: str) -> bool:
-    """Return whether the site has this station."""
+    """Return whether the site has this station, or this box in the place of another one."""
     unique_ids: Iterable[str | None] = (one.unique_id for one in entry.subentries.values())
-    return station_unique_id(station_id) in unique_ids
+    boxes = (one.data.get(CONF_BOX) for one in entry.subentries.values())
+    return station_unique_id(station_id) in unique_ids or station_id in boxes
 
 
 def suggested_name(entry: ConfigEntry[Any], info: StationInfo) -> str:

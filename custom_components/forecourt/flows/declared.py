@@ -2,19 +2,22 @@
 
 from typing import Any, override
 
-from homeassistant.config_entries import SubentryFlowResult
+from homeassistant.config_entries import SOURCE_RECONFIGURE, SubentryFlowResult
 from homeassistant.const import CONF_DEVICE_ID, CONF_HOST, CONF_NAME, CONF_PORT
 from homeassistant.helpers.selector import DeviceSelector, TextSelector
 import probatio as vol
 
 from ..const import (
+    CONF_BOX,
+    CONF_EVSES,
     CONF_FALLBACK_CURRENT_A,
+    CONF_LINK,
     CONF_MAX_CURRENT_A,
     CONF_PROFILE,
     CONF_STATION_ID,
     station_unique_id,
 )
-from ..declared import CONF_BOX_ID, CONF_KIND, CONF_UNIT, Box, LinkData, look_at
+from ..declared import CONF_BOX_ID, CONF_KIND, CONF_UNIT, Box, LinkData, box_of, look_at
 from ..stations.declarative.library import Choice
 from ..stations.declarative.link import LinkError
 from ..stations.declarative.profile import (
@@ -157,6 +160,8 @@ class DeclaredSteps(SearchSteps):
         """Show what the box told, ask for a name, and add it."""
         assert self._profile is not None  # noqa: S101 - the steps before
         assert self._box is not None  # noqa: S101 - the steps before
+        if self.source == SOURCE_RECONFIGURE:
+            return await self.async_step_replace_found(user_input)
         station_id = self._station_id()
         if is_added(self._get_entry(), station_id):
             return self.async_abort(reason="already_added")
@@ -183,6 +188,52 @@ class DeclaredSteps(SearchSteps):
                 "next_step": await next_step_text(self.hass, self._get_entry()),
             },
             unique_id=station_unique_id(station_id),
+        )
+
+    async def async_step_replace(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask by what the box is reached that took the place of this one."""
+        return self.async_show_menu(
+            step_id="replace",
+            menu_options=[MODBUS, MQTT, "generic", ENTITIES],
+            description_placeholders={"name": self._get_reconfigure_subentry().title},
+        )
+
+    async def async_step_replace_found(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Show what the new box told, and have it take the place of the old one."""
+        assert self._profile is not None  # noqa: S101 - the steps before
+        assert self._box is not None  # noqa: S101 - the steps before
+        entry, subentry = self._get_entry(), self._get_reconfigure_subentry()
+        box_id = self._station_id()
+        # The box that was there at first may come back.
+        own = (box_of(subentry), subentry.data[CONF_STATION_ID])
+        if box_id not in own and is_added(entry, box_id):
+            return self.async_abort(reason="already_added")
+        if self._profile.connectors < subentry.data[CONF_EVSES]:
+            return self.async_abort(reason="fewer_outlets")
+        if user_input is not None:
+            return self.async_update_and_abort(
+                entry,
+                subentry,
+                data_updates={
+                    **user_input,
+                    CONF_BOX: box_id,
+                    CONF_EVSES: self._profile.connectors,
+                    CONF_PROFILE: self._profile.id,
+                    CONF_LINK: self._link,
+                },
+            )
+        schema = vol.Schema(MAX_CURRENT)
+        return self.async_show_form(
+            step_id="replace_found",
+            data_schema=self.add_suggested_values_to_schema(schema, subentry.data),
+            description_placeholders={
+                "name": plain(subentry.title),
+                **box_facts(self._profile, self._box),
+            },
         )
 
     async def async_step_edit_declared(

@@ -26,7 +26,16 @@ from ..const import (
     DOMAIN,
     SUBENTRY_STATION,
 )
-from ..declared import CONF_BOX_ID, CONF_KIND, CONF_PREFIX, CONF_UNIT, Box, LinkData, look_at
+from ..declared import (
+    CONF_BOX_ID,
+    CONF_KIND,
+    CONF_PREFIX,
+    CONF_UNIT,
+    Box,
+    LinkData,
+    box_of,
+    look_at,
+)
 from ..stations.declarative.link import LinkError, LinkFault
 from ..stations.declarative.profile import ModbusTransport, MqttTransport, Profile
 from ..stations.entities.ha import device_profile
@@ -271,7 +280,7 @@ class FoundSteps(ConfigFlow, ABC):
         hub = running_hub(entry)
         told = {each.data.info.serial for each in hub.coordinators.values()}
         return serial in told or any(
-            subentry.data[CONF_STATION_ID].endswith(f"_{slugify(serial)}")
+            box_of(subentry).endswith(f"_{slugify(serial)}")
             for subentry in entry.get_subentries_of_type(SUBENTRY_STATION)
         )
 
@@ -299,7 +308,7 @@ class FoundSteps(ConfigFlow, ABC):
                 box = await look_at(self.hass, profile, link)
             except LinkError:
                 continue
-            if box.serial is not None and box_station_id(profile, link, box) == station_id:
+            if box.serial is not None and box_station_id(profile, link, box) == box_of(subentry):
                 self.hass.config_entries.async_update_subentry(
                     entry, subentry, data={**subentry.data, CONF_LINK: link}
                 )

@@ -156,11 +156,11 @@ class StationFlow(ConnectScreen, DeclaredSteps, ForwardSteps):
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
         """Ask what to do."""
-        if CONF_PROFILE in self._get_reconfigure_subentry().data:
-            return await self.async_step_edit_declared()
+        is_declared = CONF_PROFILE in self._get_reconfigure_subentry().data
+        options = ["edit_declared"] if is_declared else ["edit", "forward"]
         return self.async_show_menu(
             step_id="reconfigure",
-            menu_options=["edit", "forward"],
+            menu_options=[*options, "replace"],
             description_placeholders={"name": self._get_reconfigure_subentry().title},
         )
 

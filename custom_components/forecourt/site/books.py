@@ -58,6 +58,10 @@ class Books:
         """Return the open session of an EVSE."""
         return self._sessions.get(evse)
 
+    def evses(self, station_id: str) -> list[EvseId]:
+        """Return the EVSEs of a station that have an open session."""
+        return [evse for evse in self._sessions if evse.station_id == station_id]
+
     def register_wh(self, evse: EvseId) -> int | None:
         """Return the energy register of an EVSE, `None` before its first transaction."""
         return self._registers.get(evse)

@@ -176,12 +176,21 @@ class Site:
         self.station_signal.send(station_id)
         self.controller.wake()
 
-    async def end_sessions(self, station_id: str) -> None:
-        """End what runs at a station that will not tell of it any more: another took its place."""
+    async def replace_station(self, station_id: str) -> None:
+        """End what runs at a station, since another box takes its place under the same name.
+
+        Its outlets, and what users asked of them, stay. The new box comes by `add_station`.
+        """
+        await self.lists.station_removed(station_id)
         async with self._locks[station_id]:
+            for evse in self.books.evses(station_id):
+                await self._end(evse, self._clock())
             for state in self.board.of(station_id):
-                await self._end(state.evse, self._clock())
-                self.board.update(state.evse, plugged_at=None)
+                self.controller.forget(state.evse)
+                self._free_since.pop(state.evse, None)
+                self.board.update(
+                    state.evse, status=EvseStatus.UNAVAILABLE, plugged_at=None, error=None
+                )
         self.controller.wake()
 
     # What stations report (`stations.base.SiteEvents`).
