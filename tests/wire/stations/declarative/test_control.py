@@ -205,6 +205,17 @@ async def test_another_controller_is_noticed(build: Build) -> None:
     assert place.station.rival_at is not None
 
 
+async def test_another_controller_that_goes_on_is_news_once_an_hour(build: Build) -> None:
+    place = await build(site=anyone())
+    place.box.plug()
+    place.site.orders.limit(EVSE, 8)
+    await place.pass_time(60)
+    for _ in range(40):
+        place.box.plant.limit_a = 10
+        await place.pass_time(120)
+    assert len(place.happened) == 2
+
+
 async def test_a_box_that_shows_another_limit_is_reported(build: Build) -> None:
     place = await build(site=anyone())
     place.box.plug()
