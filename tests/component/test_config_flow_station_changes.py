@@ -27,7 +27,7 @@ CHANGES = {
 
 async def edit(desk: Desk, site: MockConfigEntry) -> Dialog:
     dialog = await desk.edit(site, stations(site)[0])
-    assert dialog.shown["menu_options"] == ["edit", "forward"]
+    assert dialog.shown["menu_options"] == ["edit", "forward", "replace"]
     await dialog.choose("reconfigure", "edit")
     return dialog
 
