@@ -52,7 +52,8 @@ def encode(transform: Transform, value: Scalar) -> Scalar:
                 return raw
         raise UnmappedError(value)
     if transform.scale == 1 and transform.offset == 0:
-        return value
+        # Some boxes refuse 16.0 where their manual says that it is an integer.
+        return int(value) if isinstance(value, float) and value.is_integer() else value
     number = _number(value)
     if number is None or _nothing(number):
         raise UnmappedError(value)
