@@ -1,6 +1,7 @@
 """Home Assistant's own broker."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from homeassistant.components.mqtt import (
     async_publish,
@@ -43,10 +44,8 @@ class HomeAssistantBroker:
             data = payload.encode() if isinstance(payload, str) else bytes(payload)
             listener(message.topic, data, message.retain)
 
-        try:
+        with _as_link_error():
             return await async_subscribe(self._hass, topic, take, encoding=None)
-        except HomeAssistantError as err:
-            raise _told(err) from err
 
     async def publish(
         self, topic: str, payload: str, *, qos: int = 0, retain: bool = False
@@ -54,10 +53,8 @@ class HomeAssistantBroker:
         """Hand a message to the broker. Raises `LinkError` without a connection."""
         if not self.connected:
             raise LinkError(LinkFault.REFUSED, "Home Assistant has no connection to its broker")
-        try:
+        with _as_link_error():
             await async_publish(self._hass, topic, payload, qos, retain)
-        except HomeAssistantError as err:
-            raise _told(err) from err
 
     def on_connection(self, listener: Callable[[bool], None]) -> Unsubscribe:
         """Call `listener` when the connection comes (True) and goes (False)."""
@@ -69,5 +66,9 @@ class HomeAssistantBroker:
         return async_subscribe_connection_status(self._hass, told)
 
 
-def _told(err: HomeAssistantError) -> LinkError:
-    return LinkError(LinkFault.REFUSED, err.translation_key or type(err).__name__)
+@contextmanager
+def _as_link_error() -> Iterator[None]:
+    try:
+        yield
+    except HomeAssistantError as err:
+        raise LinkError(LinkFault.REFUSED, err.translation_key or type(err).__name__) from err
