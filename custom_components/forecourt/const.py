@@ -51,6 +51,7 @@ CONF_EVSES = "evses"
 CONF_MAX_CURRENT_A = "max_current_a"
 CONF_FALLBACK_CURRENT_A = "fallback_current_a"
 CONF_SECURITY_PROFILE = "security_profile"
+CONF_SWITCHES_PHASES = "switches_phases"
 DEFAULT_MAX_CURRENT_A = 16
 DEFAULT_FALLBACK_CURRENT_A = 6
 MIN_CURRENT_A = 6

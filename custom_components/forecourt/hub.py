@@ -25,6 +25,7 @@ from .const import (
     CONF_PORT,
     CONF_PROFILE,
     CONF_STATION_ID,
+    CONF_SWITCHES_PHASES,
     CONF_USER_ID,
     DOMAIN,
     PERSONAL_DATA_PRIVATE,
@@ -298,6 +299,7 @@ class Hub:
             credentials=self.security.keyring.credentials(station_id),
             evses=subentry.data[CONF_EVSES],
             fallback_current_a=subentry.data[CONF_FALLBACK_CURRENT_A],
+            switches_phases=subentry.data.get(CONF_SWITCHES_PHASES, False),
             learned=self.memory.station(station_id),
         )
         self.security.keyring.attach(station)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.forecourt.core.model.ids import EvseId
+from custom_components.forecourt.stations.base import CanSwitchPhases, supports
 from custom_components.forecourt.stations.ocpp.passwords import is_slow
 from simulator import Ocpp16Station
 
@@ -47,7 +49,21 @@ async def test_reconfigure(with_garage: MockConfigEntry, desk: Desk) -> None:
         "evses": 1,
         "max_current_a": 20,
         "fallback_current_a": 8,
+        "switches_phases": False,
     }
+
+
+async def test_only_its_owner_knows_whether_it_switches_phases(
+    with_garage: MockConfigEntry, desk: Desk
+) -> None:
+    station = with_garage.runtime_data.central.stations[STATION]
+    assert not supports(station, CanSwitchPhases)
+    assert station.phase_counts(EvseId(STATION, 1)) == frozenset()
+    dialog = await edit(desk, with_garage)
+    await dialog.answer("edit", **{**CHANGES, "switches_phases": True})
+    assert supports(station, CanSwitchPhases)
+    assert station.phase_counts(EvseId(STATION, 1)) == {1, 3}
+    assert (await edit(desk, with_garage)).filled["switches_phases"] is True
 
 
 async def test_without_a_name_a_station_is_called_by_its_identity(

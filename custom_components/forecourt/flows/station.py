@@ -5,6 +5,7 @@ from typing import Any, override
 from homeassistant.config_entries import SOURCE_RECONFIGURE, SubentryFlowResult
 from homeassistant.const import CONF_NAME
 from homeassistant.helpers.selector import (
+    BooleanSelector,
     SelectSelectorMode,
     TextSelector,
     TextSelectorConfig,
@@ -19,6 +20,7 @@ from ..const import (
     CONF_PROFILE,
     CONF_SECURITY_PROFILE,
     CONF_STATION_ID,
+    CONF_SWITCHES_PHASES,
     MAX_EVSES,
     station_unique_id,
 )
@@ -194,6 +196,7 @@ class StationFlow(ConnectScreen, DeclaredSteps, ForwardSteps):
                 **NAME,
                 **MAX_CURRENT,
                 **FALLBACK,
+                vol.Required(CONF_SWITCHES_PHASES, default=False): BooleanSelector(),
                 vol.Required(CONF_PASSWORD_CHOICE, default=options[0]): choice(options, "password"),
                 vol.Required(CONF_SECURITY_PROFILE, default=str(int(required))): choice(
                     profiles, "security_profile"
@@ -311,7 +314,8 @@ class StationFlow(ConnectScreen, DeclaredSteps, ForwardSteps):
             subentry,
             title=self._answers[CONF_NAME].strip() or station_id,
             data_updates={
-                key: self._answers[key] for key in (CONF_MAX_CURRENT_A, CONF_FALLBACK_CURRENT_A)
+                key: self._answers[key]
+                for key in (CONF_MAX_CURRENT_A, CONF_FALLBACK_CURRENT_A, CONF_SWITCHES_PHASES)
             },
         )
         # A new password alone is no change of the entry.

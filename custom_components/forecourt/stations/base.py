@@ -106,6 +106,14 @@ class CanUnlock(Protocol):
 
 
 @runtime_checkable
+class CanSwitchPhases(Protocol):
+    """Charges on so many phases as `Setpoint.phases` says."""
+
+    def phase_counts(self, evse: EvseId) -> frozenset[int]:
+        """Return which it can be told for this EVSE: 1, 3, or both."""
+
+
+@runtime_checkable
 class CanReset(Protocol):
     """Restarts itself."""
 

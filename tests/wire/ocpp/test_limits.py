@@ -45,13 +45,20 @@ class Bench:
             raise StationError("CP1", Failure.REFUSED, "Rejected")
 
     async def apply(
-        self, current_a: int, *, evse: int = 1, transaction_id: int = TRANSACTION, for_s: int = 300
+        self,
+        current_a: int,
+        *,
+        evse: int = 1,
+        transaction_id: int = TRANSACTION,
+        for_s: int = 300,
+        phases: int | None = None,
     ) -> None:
         setpoint = Setpoint(
             evse=EvseId("CP1", evse),
             current_a=current_a,
             valid_until=self.now + timedelta(seconds=for_s),
             reason=LimitReason.MAIN_FUSE,
+            phases=phases,
         )
         await self.limiter.apply(setpoint, transaction_id, self.send)
 
@@ -479,3 +486,39 @@ def test_a_fallback_is_a_default_profile_without_an_end() -> None:
             },
         },
     }
+
+
+async def test_phases_are_told_where_the_owner_says_that_it_switches_them(bench: Bench) -> None:
+    await bench.apply(10, phases=1)
+    assert [limit.phases for limit in bench.sent] == [None]
+    bench.limiter.switches_phases = True
+    bench.later(seconds=4)
+    await bench.apply(10, phases=1)
+    assert len(bench.sent) == 1, "too soon after the last"
+    bench.later(seconds=1)
+    for phases in (1, 1, 3):
+        await bench.apply(10, phases=phases)
+    assert [limit.phases for limit in bench.sent] == [None, 1]
+    # It lowers at once, and takes the phases with it.
+    await bench.apply(8, phases=3)
+    bench.later(seconds=5)
+    await bench.apply(8)
+    assert [limit.phases for limit in bench.sent] == [None, 1, 3, None]
+    periods = [
+        charging_profile(limit)["csChargingProfiles"]["chargingSchedule"]["chargingSchedulePeriod"]
+        for limit in bench.sent
+    ]
+    assert [period[0].get("numberPhases") for period in periods] == [None, 1, 3, None]
+
+
+async def test_watts_are_for_the_phases_that_are_told(bench: Bench) -> None:
+    bench.units = {RateUnit.WATT}
+    bench.limiter.switches_phases = True
+    bench.limiter.phases[1] = 3
+    await bench.apply(10, phases=1)
+    bench.later(seconds=5)
+    await bench.apply(10)
+    assert [(one.amount, one.phases) for one in bench.sent if one.unit is RateUnit.WATT] == [
+        (2300, 1),
+        (6900, None),
+    ]

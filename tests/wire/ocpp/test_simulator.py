@@ -139,6 +139,32 @@ async def test_a_station_that_takes_one_unit_only(
         assert box.connector(1).evse.currents_a[0] <= 8.1
 
 
+@pytest.mark.parametrize("unit", ["A", "W"])
+async def test_phases_are_switched_as_told(central: CentralSystem, now: Watch, unit: str) -> None:
+    station = central.add_station("SIM-1", switches_phases=True)
+    async with simulated(central, rate_units=(unit,)) as box:
+        await until(lambda: station.learned.fallback_written == 6)
+        await box.plug(1, "family")
+        await box.tap(CARD)
+        await until(lambda: station.transactions)
+        evse = box.connector(1).evse
+        for phases in (1, 3, None):
+            now.ahead += timedelta(seconds=10)
+            await station.apply(
+                Setpoint(
+                    evse=EVSE,
+                    current_a=8,
+                    valid_until=now() + timedelta(seconds=300),
+                    reason=LimitReason.MAIN_FUSE,
+                    phases=phases,
+                )
+            )
+            count = phases or 3
+            await until(lambda: sum(amps > 7 for amps in evse.currents_a) == count)  # noqa: B023
+            assert max(evse.currents_a) <= 8.1
+        assert box.books.violations == []
+
+
 async def test_remote_start_and_stop(central: CentralSystem, site: Site) -> None:
     station = central.add_station("SIM-1")
     async with simulated(central) as box:

@@ -35,7 +35,8 @@ class Setpoint:
     current, so a site that hangs costs comfort and not a fuse. `since` is when
     this current was first ordered, and `before_a` what the EVSE might draw then:
     it still may until its meter has shown the drop. `transaction_id` is the charge
-    that it is for.
+    that it is for. `phases` are 1 or 3, for stations that `CanSwitchPhases`; `None` leaves
+    them as they are.
     """
 
     evse: EvseId
@@ -45,6 +46,7 @@ class Setpoint:
     since: datetime | None = None
     before_a: int = 0
     transaction_id: int | None = None
+    phases: int | None = None
 
     @property
     def most_a(self) -> float:

@@ -31,7 +31,8 @@ class Limit:
 
     With a transaction it holds for `duration` from `at`; without one it is the
     fallback. `evse` 0 is the whole station. `began_at` is when the transaction began,
-    for stations that count from there only, `None` for all others.
+    for stations that count from there only, `None` for all others. `phases` is how many the
+    station shall use, `None` where that is left to it.
     """
 
     evse: int
@@ -41,6 +42,7 @@ class Limit:
     duration: timedelta = timedelta()
     transaction_id: int | None = None
     began_at: datetime | None = None
+    phases: int | None = None
 
     def in_force(self, now: datetime, transaction_id: int) -> bool:
         """Whether the station still goes by it."""
@@ -72,6 +74,8 @@ class Limiter:
         self.phases: dict[int, int] = {}
         self.began_at: dict[int, datetime] = {}
         self.fallback_current_a = fallback_current_a
+        # Its owner says so: a station that only ignores the number of phases takes it as well.
+        self.switches_phases = False
         # The only unit that is right, where trying would not tell.
         self.given_unit: RateUnit | None = None
         self._fallback_retry_at: datetime | None = None
@@ -121,6 +125,7 @@ class Limiter:
             setpoint = self._wanted[evse]
             now = self.now()
             duration = setpoint.valid_until - now
+            phases = self._phases(setpoint)
             if duration < timedelta(seconds=1) or self._satisfied(setpoint, transaction_id, now):
                 return
             self._check_refusals(setpoint, transaction_id, now)
@@ -128,12 +133,13 @@ class Limiter:
             def limit(form: Form) -> Limit:
                 return Limit(
                     evse=evse,
-                    amount=self._amount(evse, setpoint.current_a, form.unit),
+                    amount=self._amount(evse, setpoint.current_a, form.unit, phases),
                     unit=form.unit,
                     at=now,
                     duration=duration,
                     transaction_id=transaction_id,
                     began_at=self.began_at.get(evse) if form.relative else None,
+                    phases=phases,
                 )
 
             try:
@@ -205,10 +211,15 @@ class Limiter:
             for evse in evses:
                 await self._send(self._forms(), on(evse), send)
 
-    def _amount(self, evse: int, current_a: int, unit: RateUnit) -> int:
+    def _phases(self, setpoint: Setpoint) -> int | None:
+        """Return how many phases the station is told to use, `None` where it is not told."""
+        return setpoint.phases if self.switches_phases else None
+
+    def _amount(self, evse: int, current_a: int, unit: RateUnit, phases: int | None) -> int:
         if unit is RateUnit.AMPERE:
             return current_a
-        if (phases := self.phases.get(evse)) is not None:
+        # The station divides by what it is told, whatever the car takes.
+        if (phases := phases or self.phases.get(evse)) is not None:
             return current_a * VOLTS * phases
         # A car may draw all of it on one phase. But with less than the minimum of three
         # phases a three-phase car would not begin, and the meter never tell.
@@ -219,8 +230,11 @@ class Limiter:
         sent = self._sent.get(setpoint.evse.number)
         if sent is None or not sent.in_force(now, transaction_id):
             return False
-        amount = self._amount(sent.evse, setpoint.current_a, sent.unit)
+        phases = self._phases(setpoint)
+        amount = self._amount(sent.evse, setpoint.current_a, sent.unit, phases)
         age = now - sent.at
+        if phases != sent.phases:
+            return age < RAISE_EVERY and amount >= sent.amount
         return (
             age < RAISE_EVERY
             if amount > sent.amount

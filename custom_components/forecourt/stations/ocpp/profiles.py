@@ -46,9 +46,12 @@ def profile_of(limit: Limit) -> Payload:
 
 def schedule_of(limit: Limit) -> Payload:
     """Return the ChargingSchedule of a limit."""
+    period: Payload = {"startPeriod": 0, "limit": limit.amount}
+    if limit.phases is not None:
+        period["numberPhases"] = limit.phases
     schedule: Payload = {
         "chargingRateUnit": limit.unit.value,
-        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit.amount}],
+        "chargingSchedulePeriod": [period],
     }
     if limit.transaction_id is None:
         return schedule

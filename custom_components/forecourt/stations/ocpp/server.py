@@ -161,6 +161,7 @@ class CentralSystem:
         certificates: frozenset[str] | None = None,
         credentials: Credentials | None = None,
         fallback_current_a: int | None = None,
+        switches_phases: bool = False,
         learned: Mapping[str, Any] | None = None,
     ) -> OcppStation:
         """Make an identity a station; if it is connected and waits, it comes in now.
@@ -192,6 +193,7 @@ class CentralSystem:
             )
             self._stations[identity] = station
         station.limiter.fallback_current_a = fallback_current_a
+        station.limiter.switches_phases = switches_phases
         station.expect_evses(evses)
         self.require(identity, credentials)
         if connection and is_new and credentials.accepts(self._proofs[identity]):

@@ -27,6 +27,7 @@ from ..base import (
     CanShowPrice,
     CanStart,
     CanStop,
+    CanSwitchPhases,
     CanTest,
     CanUnlock,
     Failure,
@@ -198,9 +199,16 @@ class OcppStation:
 
     def supports(self, capability: type) -> bool:
         """Whether it can do this, as far as is known."""
+        if capability is CanSwitchPhases:
+            # No station says so.
+            return self.limiter.switches_phases
         if capability in OF_VERSIONS and not isinstance(self._line, capability):
             return False
         return capability in (CAPABILITIES | OF_VERSIONS) - self.lacks
+
+    def phase_counts(self, evse: EvseId) -> frozenset[int]:
+        """Return how many phases a charging profile may name, if its owner says that it may."""
+        return frozenset({1, 3} if self.limiter.switches_phases else ())
 
     async def apply(self, setpoint: Setpoint) -> None:
         """Bring the setpoint into force. Without a transaction nothing is sent.

@@ -103,6 +103,26 @@ async def test_a_charge_by_orders_alone(
     assert site.ends[0].transaction_id == transaction_id
 
 
+async def test_phases_are_switched_as_told(
+    station: OcppStation, central: CentralSystem, box: Ocpp201Station, now: Watch
+) -> None:
+    central.add_station("SIM-1", evses=2, switches_phases=True)
+    await charge(station)
+    for phases in (1, 3):
+        now.ahead += timedelta(seconds=10)
+        await station.apply(
+            Setpoint(
+                evse=EVSE,
+                current_a=8,
+                valid_until=now() + timedelta(seconds=300),
+                reason=LimitReason.MAIN_FUSE,
+                phases=phases,
+            )
+        )
+        currents = box.evse(1).evse
+        await until(lambda: sum(amps > 7 for amps in currents.currents_a) == phases)  # noqa: B023
+
+
 async def test_a_price_is_shown_by_who_can(
     station: OcppStation, box: Ocpp201Station, version: str
 ) -> None:
