@@ -2,11 +2,14 @@
 
 An order is written when its value changes, when the box forgets it unless it is renewed, and when
 reading back shows something else. Lowering and pausing go before raising. What wears the box's
-memory is written on change only, and at most twice a day.
+memory is written on change only, and each such order at most twice a day.
+
+What a box wants written before it heeds orders (`Order.PREPARE`) goes before the first of them, and
+again once the box may have forgotten it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 import math
@@ -14,7 +17,7 @@ import math
 from ...core.model.reading import VOLTS
 from ..base import Failure, StationError
 from .link import Link, LinkError, LinkFault
-from .profile import Memory, Order, OrderSpec, Profile, Role, Scalar
+from .profile import Confidence, Memory, Order, OrderSpec, Profile, Role, Scalar
 from .sampling import Told
 
 SETTLES = timedelta(seconds=10)
@@ -75,10 +78,16 @@ class _Line:
     rival_at: datetime | None = None
     phases: int | None = None
     max_current_a: float | None = None
+    is_prepared: bool = False
 
 
 class Commands:
-    """The orders of one station. `may_write` says whether it may be told anything."""
+    """The orders of one station.
+
+    `may_write` says whether it may be told anything, `proven` which orders it was seen to obey:
+    without that, an order whose confidence is experimental is as good as none. `None` stands for
+    all of them, while they are put to the test. `watchdog_s` is what the box told of its watchdog.
+    """
 
     def __init__(
         self,
@@ -88,15 +97,17 @@ class Commands:
         *,
         now: Callable[[], datetime],
         may_write: Callable[[], bool],
-        flash_writes: Iterable[datetime] = (),
+        proven: Iterable[Order] | None = None,
+        flash_writes: Mapping[Order, tuple[datetime, ...]] | None = None,
     ) -> None:
         """Know nothing of what the box was told before."""
-        self.flash_writes = tuple(flash_writes)
+        self.flash_writes = dict(flash_writes or {})
+        self.proven = None if proven is None else frozenset(proven)
         self.watchdog_s: float | None = None
-        self._station_id = station_id
-        self._profile = profile
+        self.station_id = station_id
+        self.profile = profile
         self._link = link
-        self._now = now
+        self.now = now
         self._may_write = may_write
         self._lines: dict[int, _Line] = {}
         self._renewed_at: datetime | None = None
@@ -122,11 +133,15 @@ class Commands:
     @property
     def _pauses_by_zero(self) -> bool:
         order = self.limit_order
-        return order is not None and self._profile.orders[order].zero_pauses
+        return order is not None and self.profile.orders[order].zero_pauses
 
     def has(self, order: Order) -> bool:
         """Whether it may be given the order."""
-        return self._may_write() and order in self._profile.orders and self._link.has(order)
+        spec = self.profile.orders.get(order)
+        if spec is None or not self._may_write() or not self._link.has(order):
+            return False
+        experimental = spec.confidence is Confidence.EXPERIMENTAL
+        return not experimental or self.proven is None or order in self.proven
 
     def told_a(self, outlet: int) -> int | None:
         """Return the current that the outlet was told, 0 for a pause, `None` if unknown."""
@@ -137,6 +152,25 @@ class Commands:
         line = self._line(outlet)
         line.written.clear()
         line.told_a = None
+        line.is_prepared = False
+
+    def succeed(self, others: Commands) -> None:
+        """Take over from those who were in command for a while what the box took from them."""
+        self.flash_writes = others.flash_writes
+        for outlet, line in others._lines.items():
+            self.doubt(outlet)
+            self._line(outlet).is_prepared = line.is_prepared
+
+    def on_trial(self) -> Commands:
+        """Return commands that may give each order of the box, to see whether it obeys."""
+        return Commands(
+            self.station_id,
+            self.profile,
+            self._link,
+            now=self.now,
+            may_write=lambda: True,
+            flash_writes=self.flash_writes,
+        )
 
     def forget(self) -> None:
         """Take note that the box may have forgotten everything: it was away."""
@@ -146,8 +180,9 @@ class Commands:
             line.seen.clear()
             line.misses.clear()
             line.again_at.clear()
-            line.error = line.retry_at = None
+            line.error = line.retry_at = line.phases = None
             line.failures = 0
+            line.is_prepared = False
         self._renewed_at = None
 
     async def bring(self, outlet: int, current_a: int) -> None:
@@ -156,7 +191,7 @@ class Commands:
         Writes only what is not in force. What was refused is raised again until it is time to
         try once more.
         """
-        line, now = self._line(outlet), self._now()
+        line, now = self._line(outlet), self.now()
         if line.error is not None and line.retry_at is not None and now < line.retry_at:
             raise line.error.told
         steps = self._steps(line, current_a)
@@ -171,25 +206,31 @@ class Commands:
         line.error, line.failures = None, 0
         if any(line.misses[order] >= MISSES for order, _ in steps):
             raise StationError(
-                self._station_id, Failure.REFUSED, f"told {current_a} A, tells {self._shows(line)}"
+                self.station_id, Failure.REFUSED, f"told {current_a} A, tells {self._shows(line)}"
             )
         if all(self._is_written(line, order, value) for order, value in steps):
             line.told_a = current_a if not self._is_pause(steps) else 0
 
     async def renew(self) -> None:
         """Keep the watchdog from falling back, where an order does that. Raises `StationError`."""
-        watchdog, now = self._profile.watchdog, self._now()
+        watchdog, now = self.profile.watchdog, self.now()
         if watchdog is None or watchdog.renewed_by != "order" or not self.has(Order.RENEW):
             return
         if self._renewed_at is not None and now - self._renewed_at < self._renewal:
             return
-        await self.order(Order.RENEW)
+        value: Scalar | None = None
+        if any(write.value is None for write in self.profile.orders[Order.RENEW].writes):
+            # It is told its own time again; a watchdog that is off has none, and stays off.
+            value = self.watchdog_s
+            if not value:
+                return
+        await self.order(Order.RENEW, value)
         self._renewed_at = now
 
     async def order(self, order: Order, value: Scalar | None = None, *, outlet: int = 1) -> None:
         """Give any order. Raises `StationError`."""
         if not self.has(order):
-            raise StationError(self._station_id, Failure.NOT_SUPPORTED, str(order))
+            raise StationError(self.station_id, Failure.NOT_SUPPORTED, str(order))
         try:
             await self._tell(self._line(outlet), outlet, order, value)
         except LinkError as err:
@@ -201,12 +242,12 @@ class Commands:
         A rival is another controller: twice within some minutes it shows a value that it
         was not told, after it had shown what it was told.
         """
-        line, now = self._line(outlet), self._now()
-        line.phases = told.phases
+        line, now = self._line(outlet), self.now()
+        line.phases = told.phases or line.phases
         line.max_current_a = told.max_current_a
         changed = False
         for order, written in tuple(line.written.items()):
-            spec = self._profile.orders[order]
+            spec = self.profile.orders[order]
             shows = _shown(spec, told)
             if shows is None or order not in (*LIMITS, *_OPPOSITE):
                 continue
@@ -235,13 +276,13 @@ class Commands:
         """Return what the site gets to hear of a box that did not take an order."""
         failure = _FAILURES.get(error.fault, Failure.REFUSED)
         detail = error.detail or str(error.fault)
-        if error.fault is LinkFault.WRITE_ACCESS and self._profile.write_access_hint:
-            detail = f"{detail}: {self._profile.write_access_hint}"
-        return StationError(self._station_id, failure, detail)
+        if error.fault is LinkFault.WRITE_ACCESS and self.profile.write_access_hint:
+            detail = f"{detail}: {self.profile.write_access_hint}"
+        return StationError(self.station_id, failure, detail)
 
     @property
     def _renewal(self) -> timedelta:
-        watchdog = self._profile.watchdog
+        watchdog = self.profile.watchdog
         fixed = watchdog.timeout_s if watchdog else None
         return timedelta(seconds=(fixed or self.watchdog_s or WATCHDOG_S) / 2)
 
@@ -253,12 +294,12 @@ class Commands:
         order = self.limit_order
         if order is None:
             # It can be switched only: it draws what it can, or nothing.
-            most_a = line.max_current_a or self._profile.max_current_a
+            most_a = line.max_current_a or self.profile.max_current_a
             if current_a and current_a >= most_a and self.has(Order.RESUME):
                 return [(Order.RESUME, None)]
             if current_a:
                 raise StationError(
-                    self._station_id, Failure.NOT_SUPPORTED, "its current cannot be limited"
+                    self.station_id, Failure.NOT_SUPPORTED, "its current cannot be limited"
                 )
             return self._pause_steps()
         value = self._limit(line, order, current_a)
@@ -272,24 +313,24 @@ class Commands:
             return [(Order.PAUSE, None)]
         if (order := self.limit_order) is not None and self._pauses_by_zero:
             return [(order, 0)]
-        raise StationError(self._station_id, Failure.NOT_SUPPORTED, "it cannot be paused")
+        raise StationError(self.station_id, Failure.NOT_SUPPORTED, "it cannot be paused")
 
     def _limit(self, line: _Line, order: Order, current_a: int) -> float | None:
         """Return the order's value for a current, rounded down; `None` where that is a pause."""
-        spec = self._profile.orders[order]
+        spec = self.profile.orders[order]
         value = float(current_a)
         if order is Order.LIMIT_W:
-            value *= VOLTS * (line.phases or self._profile.phases)
+            value *= VOLTS * (line.phases or self.profile.phases)
         if spec.maximum is not None:
             value = min(value, spec.maximum)
         value = math.floor(value / spec.step + 1e-9) * spec.step
-        least = self._profile.min_current_a if spec.minimum is None else spec.minimum
-        if current_a < self._profile.min_current_a or value < least:
+        least = self.profile.min_current_a if spec.minimum is None else spec.minimum
+        if current_a < self.profile.min_current_a or value < least:
             return None
         return round(value, 6)
 
     def _due(self, line: _Line, order: Order, value: Scalar | None, now: datetime) -> bool:
-        spec, last = self._profile.orders[order], line.written.get(order)
+        spec, last = self.profile.orders[order], line.written.get(order)
         if last is None:
             return order not in line.again_at or now >= line.again_at[order]
         age = now - last.at
@@ -298,24 +339,47 @@ class Commands:
             worn = self._memory(order) is not Memory.VOLATILE
             apart_s = max(spec.interval_s, RAISES_APART_S if is_raise and worn else 0.0)
             return age >= timedelta(seconds=apart_s)
-        watchdog = self._profile.watchdog
+        watchdog = self.profile.watchdog
         renewable = watchdog is not None and watchdog.renewed_by == "write"
         if order is Order.RESUME and self.limit_order is not None:
             # The limit is sign of life enough; to resume what runs may have effects of its own.
             renewable = False
         return renewable and self._memory(order) is not Memory.FLASH and age >= self._renewal
 
-    async def _tell(self, line: _Line, outlet: int, order: Order, value: Scalar | None) -> None:
-        now = self._now()
+    async def _prepare(self, line: _Line, outlet: int) -> None:
+        """Write what the box wants written before it heeds an order, where that is not done."""
+        if line.is_prepared or not self.has(Order.PREPARE):
+            return
+        # One that is worn has been written today: where that was lost, reading back tells.
+        if not self._worn(Order.PREPARE):
+            self._wear(Order.PREPARE)
+            await self._link.tell(Order.PREPARE, outlet=outlet)
+        line.is_prepared = True
+
+    def _worn(self, order: Order) -> bool:
+        """Whether another write of the order today would wear out the box's memory."""
+        if self._memory(order) is not Memory.FLASH:
+            return False
+        now = self.now()
+        latest = (at for at in self.flash_writes.get(order, ()) if now - at < FLASH_PERIOD)
+        return len(tuple(latest)) >= FLASH_WRITES
+
+    def _wear(self, order: Order) -> None:
+        """Take note of a write that wears."""
         if self._memory(order) is Memory.FLASH:
-            self.flash_writes = tuple(at for at in self.flash_writes if now - at < FLASH_PERIOD)
-            if len(self.flash_writes) >= FLASH_WRITES:
-                raise StationError(
-                    self._station_id,
-                    Failure.NOT_SUPPORTED,
-                    "another write today would wear out its memory",
-                )
-            self.flash_writes = (*self.flash_writes, now)
+            before = self.flash_writes.get(order, ())[-FLASH_WRITES:]
+            self.flash_writes = {**self.flash_writes, order: (*before, self.now())}
+
+    async def _tell(self, line: _Line, outlet: int, order: Order, value: Scalar | None) -> None:
+        now = self.now()
+        if self._worn(order):
+            raise StationError(
+                self.station_id,
+                Failure.NOT_SUPPORTED,
+                "another write today would wear out its memory",
+            )
+        await self._prepare(line, outlet)
+        self._wear(order)
         # Until it is taken, nobody knows what is in force.
         if order in (*LIMITS, *_OPPOSITE):
             line.told_a = None
@@ -324,6 +388,8 @@ class Commands:
             line.written.pop(undone, None)
         await self._link.tell(order, value, outlet=outlet)
         line.written[order] = _Written(value, now)
+        if order is Order.PHASES and isinstance(value, int):
+            line.phases = value
 
     def _undoes(self, order: Order) -> tuple[Order, ...]:
         """Return what is not in force any more once an order is."""
@@ -340,12 +406,13 @@ class Commands:
         line.again_at[order] = now + timedelta(seconds=back_off_s)
         del line.written[order]
         line.told_a = None
+        line.is_prepared = False
 
     def _failed(self, line: _Line, error: StationError) -> None:
         """Raise what went wrong again until it is time for another try."""
         line.failures += 1
         back_off_s = min(LONGEST_BACK_OFF_S, 2.0**line.failures)
-        line.retry_at = self._now() + timedelta(seconds=back_off_s)
+        line.retry_at = self.now() + timedelta(seconds=back_off_s)
         line.error = error.told
 
     def _is_written(self, line: _Line, order: Order, value: Scalar | None) -> bool:
@@ -363,7 +430,7 @@ class Commands:
 
     def _memory(self, order: Order) -> Memory:
         """Return the worst that its writes cost."""
-        kinds = {write.memory for write in self._profile.orders[order].writes}
+        kinds = {write.memory for write in self.profile.orders[order].writes}
         return next((m for m in (Memory.FLASH, Memory.UNKNOWN) if m in kinds), Memory.VOLATILE)
 
 

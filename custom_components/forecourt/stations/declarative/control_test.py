@@ -1,10 +1,12 @@
 """Shows with a car that charges that the box does what it is told.
 
-Limit to 6 A, pause, resume: each is proven by what is measured, not by the box's word. Whatever
-happens, what was in force before is restored.
+Limit to 6 A, pause, resume: each is proven by what is measured, not by the box's word. Phases are
+switched, too, where the profile is not sure that the box does that. Whatever happens, what was in
+force before is restored.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 import logging
 
 from ...core.model.finding import Finding, Outcome
@@ -13,7 +15,9 @@ from ...core.model.setpoint import TOLERANCE_A, Setpoint
 from ..base import StationError
 from .commands import Commands
 from .link import LinkError
-from .sampling import Told
+from .phases import Phases
+from .profile import Confidence, Order
+from .sampling import DRAWS_A, Told
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -22,12 +26,16 @@ EVERY_S = 2.0
 TRIES = 20
 """Slow boxes and cars need up to half a minute to follow."""
 
+PHASE_TRIES = 90
+"""To switch phases takes a pause of a minute, and half a minute on both sides of it."""
+
 
 class ControlTest:
     """One test of one outlet.
 
     `commands` are its own, for the station may not be told anything yet. `read` returns what the
-    outlet tells now, `restore_a` the current that is to be in force at the end.
+    outlet tells now, `restore_a` the current that is to be in force at the end. `obeyed` are the
+    orders that were seen to do what they should.
     """
 
     def __init__(
@@ -40,12 +48,15 @@ class ControlTest:
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         """Do nothing before `run`."""
+        self.obeyed: frozenset[Order] = frozenset()
         self._commands = commands
+        self._phases = Phases(commands)
         self._outlet = outlet
         self._read = read
         self._restore_a = restore_a
         self._sleep = sleep
         self._needed = False
+        self._phases_before: int | None = None
 
     def wanted(self, setpoint: Setpoint) -> None:
         """Take note of what the site wants meanwhile: where it needs the current, the test ends."""
@@ -54,56 +65,88 @@ class ControlTest:
 
     async def run(self) -> AsyncIterator[Finding]:
         """Yield what was found, step by step; restores at the end, also where it is left early."""
-        told = await self._read()
+        told = await self._look()
         if not told.drawing:
             yield Finding(probe="charging", outcome=Outcome.SKIPPED, detail="no car charges")
             return
+        limit = self._commands.limit_order
         try:
-            if self._commands.limit_order is None:
+            if limit is None:
                 yield Finding(probe="limit", outcome=Outcome.NOT_SUPPORTED)
             elif _amps(told) <= LOW_A + TOLERANCE_A:
                 yield Finding(
                     probe="limit", outcome=Outcome.SKIPPED, detail=f"the car draws {_shown(told)}"
                 )
             else:
-                yield await self._step("limit", LOW_A, _is_low)
+                yield await self._step("limit", limit, LOW_A, _is_low)
             if not self._commands.can_pause:
                 yield Finding(probe="pause", outcome=Outcome.NOT_SUPPORTED)
                 return
-            yield await self._step("pause", 0, lambda now: now.drawing is False)
-            yield await self._step(
-                "resume", max(LOW_A, self._restore_a()), lambda now: now.drawing is True
-            )
+            yield await self._step("pause", Order.PAUSE, 0, lambda now: now.drawing is False)
+            again_a = max(LOW_A, self._restore_a())
+            yield await self._step("resume", Order.RESUME, again_a, lambda now: now.drawing is True)
+            if self._wants_phases(told):
+                self._phases_before = 3
+                for count in (1, 3):
+                    yield await self._step(
+                        "phases", Order.PHASES, again_a, partial(_is_on, count), count
+                    )
         finally:
             await self._restore()
 
-    async def _step(self, probe: str, current_a: int, done: Callable[[Told], bool]) -> Finding:
+    def _wants_phases(self, told: Told) -> bool:
+        """Whether phases are to be switched: it takes minutes, so only to see whether it can."""
+        spec = self._commands.profile.orders.get(Order.PHASES)
+        unsure = spec is not None and spec.confidence is Confidence.EXPERIMENTAL
+        return unsure and self._phases.counts == {1, 3} and _is_on(3, told)
+
+    async def _step(
+        self,
+        probe: str,
+        order: Order,
+        current_a: int,
+        done: Callable[[Told], bool],
+        phases: int | None = None,
+    ) -> Finding:
         """Give an order and wait until the meter shows it."""
         try:
-            before = told = await self._read()
-            for _ in range(TRIES):
+            before = told = await self._look()
+            for _ in range(TRIES if phases is None else PHASE_TRIES):
                 if self._needed:
                     return Finding(
                         probe=probe, outcome=Outcome.SKIPPED, detail="the site needs the current"
                     )
-                await self._commands.bring(self._outlet, current_a)
+                await self._phases.bring(self._outlet, current_a, phases)
+                self._phases.check(self._outlet)
                 await self._sleep(EVERY_S)
-                told = await self._read()
+                told = await self._look()
                 if done(told):
                     break
         except (LinkError, StationError) as err:
+            self.obeyed -= {order}
             return Finding(probe=probe, outcome=Outcome.FAILED, detail=str(err))
-        outcome = Outcome.OK if done(told) else Outcome.FAILED
+        is_done = done(told)
+        self.obeyed = self.obeyed | {order} if is_done else self.obeyed - {order}
+        outcome = Outcome.OK if is_done else Outcome.FAILED
         return Finding(probe=probe, outcome=outcome, detail=f"{_shown(before)} → {_shown(told)}")
 
+    async def _look(self) -> Told:
+        told = await self._read()
+        self._phases.noticed(self._outlet, told)
+        return told
+
     async def _restore(self) -> None:
-        for _ in range(TRIES):
+        count = self._phases_before
+        for _ in range(TRIES if count is None else PHASE_TRIES):
             current_a = self._restore_a()
             try:
-                await self._commands.bring(self._outlet, current_a)
-            except StationError as err:
+                if count is not None:
+                    await self._look()
+                await self._phases.bring(self._outlet, current_a, count)
+            except (LinkError, StationError) as err:
                 _LOGGER.warning("Could not restore after the control test: %s", err)
-            if self._commands.told_a(self._outlet) == current_a:
+            is_back = count is None or self._phases.count(self._outlet) == count
+            if is_back and self._commands.told_a(self._outlet) == current_a:
                 return
             await self._sleep(EVERY_S)
 
@@ -123,6 +166,11 @@ def _amps(told: Told) -> float:
 
 def _is_low(told: Told) -> bool:
     return told.drawing is True and _amps(told) <= LOW_A + TOLERANCE_A
+
+
+def _is_on(count: int, told: Told) -> bool:
+    """Whether the car draws current on so many phases."""
+    return sum((amps or 0.0) > DRAWS_A for amps in told.current_a or ()) == count
 
 
 def _shown(told: Told) -> str:

@@ -6,7 +6,7 @@ import math
 from ...core.model.reading import VOLTS
 from ...core.model.station import StationInfo
 from .link import Sample
-from .profile import Role, Scalar
+from .profile import Confidence, Profile, Role, Scalar
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +31,21 @@ def introduce(info: StationInfo, sample: Sample) -> StationInfo:
     )
 
 
-def safety_of(sample: Sample) -> Safety:
-    """Return how the box falls back, by its own word."""
-    fallback_a = _number(sample, Role.FALLBACK_A)
-    if fallback_a is None and (watts := _number(sample, Role.FALLBACK_W)) is not None:
+def safety_of(sample: Sample, profile: Profile) -> Safety:
+    """Return how the box falls back, by its own word; no fuse hangs on a guess."""
+
+    def told(role: Role) -> float | None:
+        spec = profile.readings.get(role)
+        sure = spec is not None and spec.confidence is not Confidence.EXPERIMENTAL
+        return _number(sample, role) if sure else None
+
+    fallback_a = told(Role.FALLBACK_A)
+    if fallback_a is None and (watts := told(Role.FALLBACK_W)) is not None:
         # All of it may flow on one phase.
         fallback_a = watts / VOLTS
     return Safety(
         fallback_a=None if fallback_a is None else math.ceil(fallback_a),
-        watchdog_s=_number(sample, Role.WATCHDOG_S),
+        watchdog_s=told(Role.WATCHDOG_S),
     )
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ...core.model.token import Token
+from .profile import Order
 from .registers import Register
 
 SAVE_EVERY = timedelta(minutes=1)
@@ -41,21 +42,27 @@ class OutletMemory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """A station: its outlets (from 1), when worn memory was written, and whether it obeyed.
+    """A station: its outlets (from 1), when which orders wore its memory, and whether it obeyed.
 
-    `proven`: the control test showed that it does what it is told.
+    `proven`: the control test showed that it does what it is told; `obeyed` are the orders that
+    were tried then.
     """
 
     outlets: Mapping[int, OutletMemory] = field(default_factory=dict)
-    flash_writes: tuple[datetime, ...] = ()
+    flash_writes: Mapping[Order, tuple[datetime, ...]] = field(default_factory=dict)
     proven: bool = False
+    obeyed: frozenset[Order] = frozenset()
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         return {
             "outlets": {str(n): _outlet_to_json(one) for n, one in self.outlets.items()},
-            "flash_writes": [at.isoformat() for at in self.flash_writes],
+            "flash_writes": {
+                order.value: [at.isoformat() for at in times]
+                for order, times in self.flash_writes.items()
+            },
             "proven": self.proven,
+            "obeyed": sorted(self.obeyed),
         }
 
     @classmethod
@@ -63,10 +70,16 @@ class Memory:
         """Return what `to_json` made; empty where there is nothing."""
         if not stored:
             return cls()
+        worn = stored["flash_writes"]
         return cls(
             outlets={int(n): _outlet_from_json(one) for n, one in stored["outlets"].items()},
-            flash_writes=tuple(datetime.fromisoformat(at) for at in stored["flash_writes"]),
+            # A list is from before each order had its own.
+            flash_writes={
+                Order(order): tuple(datetime.fromisoformat(at) for at in times)
+                for order, times in (worn.items() if isinstance(worn, Mapping) else ())
+            },
             proven=stored["proven"],
+            obeyed=frozenset(Order(order) for order in stored.get("obeyed", ())),
         )
 
 

@@ -12,8 +12,9 @@ import math
 from ...core.model.evse import EvseStatus
 from ...core.model.reading import PHASES, VOLTS, Reading
 from ...core.model.token import Token
-from .link import Sample
-from .profile import Profile, Role, Scalar
+from .link import Link, Sample
+from .profile import Confidence, Profile, Role, Scalar
+from .registers import Source
 
 DRAWS_W = 100.0
 DRAWS_A = 1.0
@@ -124,6 +125,19 @@ class _Values:
         """Return the sum of what is told; `None` where one of them is not known."""
         known = [number for number in numbers if number is not None]
         return sum(known) if known and len(known) == len(numbers) else None
+
+
+def source_of(profile: Profile, link: Link) -> Source:
+    """Return what energy is counted by: money goes by no register that is a guess."""
+
+    def counts(role: Role) -> bool:
+        spec = profile.readings.get(role)
+        sure = spec is not None and spec.confidence is not Confidence.EXPERIMENTAL
+        return sure and link.has(role)
+
+    if any(counts(role) for role in (Role.ENERGY_WH, *ENERGIES)):
+        return Source.LIFETIME
+    return Source.SESSION if counts(Role.SESSION_ENERGY_WH) else Source.POWER
 
 
 def look(sample: Sample, number: int, profile: Profile, at: datetime) -> Told:

@@ -20,7 +20,6 @@ from datetime import datetime, timedelta
 import logging
 from uuid import uuid4
 
-from ...core.model.events import StationEvent, StationEventKind
 from ...core.model.finding import Finding, Outcome
 from ...core.model.ids import EvseId
 from ...core.model.setpoint import LimitReason, Setpoint
@@ -30,6 +29,7 @@ from ..base import (
     CanRefresh,
     CanStart,
     CanStop,
+    CanSwitchPhases,
     CanTest,
     CanUnlock,
     Failure,
@@ -43,10 +43,11 @@ from .fallback import Fallback
 from .introduction import introduce, safety_of
 from .link import Link, LinkError, Sample
 from .memory import Memory, OutletMemory, Saving
+from .news import News
 from .pacing import Pace
-from .profile import Confidence, Order, Profile, Role, Scalar
-from .registers import Source
-from .sampling import ENERGIES, Told, look
+from .phases import Phases
+from .profile import Confidence, Order, Profile, Role
+from .sampling import Told, look, source_of
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -92,8 +93,6 @@ class DeclarativeStation:
         count = profile.connectors if evses is None else evses
         self.profile = profile
         self.link = link
-        self.rival_at: datetime | None = None
-        """When another controller was noticed last."""
         self.sample: Sample | None = None
         """What it told last."""
         self.fault: LinkError | None = None
@@ -117,7 +116,16 @@ class DeclarativeStation:
         self._open_to_all = open_to_all
         self._pace = pace or Pace()
         self._sleep = sleep
-        self._commands = self._new_commands(memory.flash_writes, lambda: self.may_write)
+        self._commands = Commands(
+            station_id,
+            profile,
+            link,
+            now=now,
+            may_write=lambda: self.may_write,
+            proven=memory.obeyed,
+            flash_writes=memory.flash_writes,
+        )
+        self._phases = Phases(self._commands)
         self._fallback = Fallback(profile, self._commands, fallback_current_a)
         self._outlets = {
             number: Outlet(
@@ -138,7 +146,7 @@ class DeclarativeStation:
         self._opened = False
         self._failures = 0
         self._slow_at: datetime | None = None
-        self._noted: set[tuple[Role, Scalar]] = set()
+        self._news = News(station_id, events)
         self._test: ControlTest | None = None
         self._stop_news: Callable[[], None] | None = None
 
@@ -160,12 +168,18 @@ class DeclarativeStation:
         return self._may_write or self._proven
 
     @property
+    def rival_at(self) -> datetime | None:
+        """When another controller was noticed last."""
+        return self._news.rival_at
+
+    @property
     def memory(self) -> Memory:
         """What it has to remember over a restart."""
         return Memory(
             outlets={number: outlet.memory for number, outlet in self._outlets.items()},
             flash_writes=self._commands.flash_writes,
             proven=self._proven,
+            obeyed=self._commands.proven or frozenset(),
         )
 
     @property
@@ -187,12 +201,21 @@ class DeclarativeStation:
             return self._commands.can_pause
         if capability is CanUnlock:
             return self._commands.has(Order.UNLOCK)
+        if capability is CanSwitchPhases:
+            return bool(self._phases.counts)
         if capability is CanTest:
             return bool(self.profile.orders)
         return capability is CanRefresh
 
+    def phase_counts(self, evse: EvseId) -> frozenset[int]:
+        """Return how many phases an outlet can be told to use."""
+        return self._phases.counts
+
     async def apply(self, setpoint: Setpoint) -> None:
-        """Bring the setpoint into force, and renew the watchdog."""
+        """Bring the setpoint into force, and renew the watchdog.
+
+        While phases are switched nothing flows; other phases wait as long as the box wants.
+        """
         self._require()
         self._setpoints[setpoint.evse.number] = setpoint
         if self._test is not None:
@@ -211,9 +234,10 @@ class DeclarativeStation:
                 )
             # While this call waited its turn, a newer setpoint may have come.
             newest = self._setpoints[setpoint.evse.number]
-            await self._commands.bring(setpoint.evse.number, newest.current_a)
+            await self._phases.bring(outlet.evse.number, newest.current_a, newest.phases)
             await self._commands.renew()
             await outlet.tell_status()
+            self._phases.check(outlet.evse.number)
 
     async def start(self, evse: EvseId, token: Token) -> None:
         """Let somebody charge, now or with the car that is plugged in soon."""
@@ -267,9 +291,9 @@ class DeclarativeStation:
         if self.may_write and outlet.transaction_id is None:
             return [Finding(probe="charging", outcome=Outcome.SKIPPED, detail="nobody was let in")]
         async with self._lock:
-            commands = self._new_commands(self._commands.flash_writes, lambda: True)
+            commands = self._commands.on_trial()
             self._commands.doubt(number)
-            self._test = ControlTest(
+            self._test = test = ControlTest(
                 commands,
                 number,
                 read=lambda: self._look(outlet),
@@ -277,13 +301,15 @@ class DeclarativeStation:
                 sleep=self._sleep,
             )
             try:
-                findings = [finding async for finding in self._test.run()]
+                findings = [finding async for finding in test.run()]
             finally:
                 self._test = None
-                self._commands.flash_writes = commands.flash_writes
-                self._commands.doubt(number)
+                self._commands.succeed(commands)
             if proves(findings):
                 self._proven = True
+                self._commands.proven = test.obeyed | (self._commands.proven or frozenset())
+                # Now its watchdog may be set.
+                self._slow_at = None
             self._keep_memory()
         self._wake.set()
         return findings
@@ -362,16 +388,17 @@ class DeclarativeStation:
 
     async def _digest(self, sample: Sample) -> None:
         now = self._now()
-        self._note_unknown(sample, now)
-        source = self._source()
+        self._news.unknown(sample, now)
+        source = source_of(self.profile, self.link)
         told = {number: look(sample, number, self.profile, now) for number in self._outlets}
         spec = self.profile.readings.get(Role.TOKEN)
         if spec is not None and spec.station and len(told) > 1:
             told = hand_out_token(told, self._outlets)
         for number, outlet in self._outlets.items():
             outlet.source = source
+            self._phases.noticed(number, told[number])
             if self._commands.noticed(number, told[number]):
-                self._meet_rival(outlet.evse, now)
+                self._news.rival(outlet.evse, now)
             await outlet.digest(told[number])
         if all(outlet.transaction_id is None for outlet in self._outlets.values()):
             await self._renew_idle()
@@ -411,7 +438,7 @@ class DeclarativeStation:
         if info != self._info:
             self._info = info
             self._events.station_changed(self)
-        await self._fallback.learn(safety_of(sample))
+        await self._fallback.learn(safety_of(sample, self.profile))
 
     async def _leave(self, number: int, outlet: Outlet) -> None:
         setpoint = self._setpoints.get(number)
@@ -429,41 +456,6 @@ class DeclarativeStation:
             _LOGGER.warning("Could not leave in its safe state: %s", err)
 
     # What it knows
-
-    def _new_commands(
-        self, flash_writes: tuple[datetime, ...], may_write: Callable[[], bool]
-    ) -> Commands:
-        return Commands(
-            self._info.id,
-            self.profile,
-            self.link,
-            now=self._now,
-            may_write=may_write,
-            flash_writes=flash_writes,
-        )
-
-    def _source(self) -> Source:
-        if self.link.has(Role.ENERGY_WH) or any(self.link.has(role) for role in ENERGIES):
-            return Source.LIFETIME
-        return Source.SESSION if self.link.has(Role.SESSION_ENERGY_WH) else Source.POWER
-
-    def _note_unknown(self, sample: Sample, now: datetime) -> None:
-        for role, raw in sample.unknown.items():
-            if role is Role.TOKEN or (role, raw) in self._noted:
-                continue
-            self._noted.add((role, raw))
-            _LOGGER.warning("%s tells an unknown %s: %r", self._info.id, role, raw)
-            self._tell(StationEventKind.MONITORING, "unknown value", f"{role} {raw}", now)
-
-    def _meet_rival(self, evse: EvseId, now: datetime) -> None:
-        self.rival_at = now
-        _LOGGER.warning("%s is told what to do by another controller, too", evse)
-        self._tell(StationEventKind.EXTERNAL_LIMIT, "another controller", str(evse), now)
-
-    def _tell(self, kind: StationEventKind, what: str, detail: str, at: datetime) -> None:
-        self._events.happened(
-            StationEvent(station_id=self._info.id, kind=kind, at=at, what=what, detail=detail)
-        )
 
     def _keep_memory(self) -> None:
         """Have it saved when something happened; mere counting once in a while."""

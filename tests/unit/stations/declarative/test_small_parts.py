@@ -1,5 +1,6 @@
 """What is remembered, how often a box is read, and what it says of itself."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 import json
 import math
@@ -16,8 +17,15 @@ from custom_components.forecourt.stations.declarative.introduction import (
 from custom_components.forecourt.stations.declarative.link import Sample
 from custom_components.forecourt.stations.declarative.memory import Memory, OutletMemory, Saving
 from custom_components.forecourt.stations.declarative.pacing import Pace
-from custom_components.forecourt.stations.declarative.profile import Role
+from custom_components.forecourt.stations.declarative.profile import (
+    Confidence,
+    Order,
+    Profile,
+    Role,
+    Scalar,
+)
 from custom_components.forecourt.stations.declarative.registers import Register
+from tests.wire.stations.declarative.place import profile
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 TIMES = st.none() | st.datetimes(timezones=st.just(UTC))
@@ -41,14 +49,26 @@ OUTLETS = st.builds(
 
 @given(
     outlets=st.dictionaries(st.integers(1, 8), OUTLETS, max_size=3),
-    writes=st.lists(st.datetimes(timezones=st.just(UTC)), max_size=3),
+    writes=st.dictionaries(
+        st.sampled_from(Order),
+        st.lists(st.datetimes(timezones=st.just(UTC)), max_size=3).map(tuple),
+    ),
     proven=st.booleans(),
+    obeyed=st.frozensets(st.sampled_from(Order)),
 )
 def test_memory_survives_json(
-    outlets: dict[int, OutletMemory], writes: list[datetime], proven: bool
+    outlets: dict[int, OutletMemory],
+    writes: dict[Order, tuple[datetime, ...]],
+    proven: bool,
+    obeyed: frozenset[Order],
 ) -> None:
-    memory = Memory(outlets=outlets, flash_writes=tuple(writes), proven=proven)
+    memory = Memory(outlets=outlets, flash_writes=writes, proven=proven, obeyed=obeyed)
     assert Memory.from_json(json.loads(json.dumps(memory.to_json()))) == memory
+
+
+def test_a_memory_of_before_orders_wore_each_for_itself() -> None:
+    stored = {"outlets": {}, "flash_writes": [NOON.isoformat()], "proven": True}
+    assert Memory.from_json(stored) == Memory(proven=True)
 
 
 def test_nothing_is_remembered_at_first() -> None:
@@ -92,9 +112,19 @@ def test_a_box_introduces_itself() -> None:
 
 
 def test_how_it_falls_back() -> None:
-    assert safety_of(Sample()) == Safety(None, None)
-    assert safety_of(Sample(station={Role.FALLBACK_A: 6.2, Role.WATCHDOG_S: 0})) == Safety(7, 0)
-    assert safety_of(Sample(station={Role.FALLBACK_W: 1_380})) == Safety(6, None)
-    assert safety_of(Sample(station={Role.FALLBACK_A: math.nan, Role.WATCHDOG_S: "x"})) == Safety(
+    of = profile(Role.FALLBACK_A, Role.FALLBACK_W, Role.WATCHDOG_S)
+
+    def safety(*, of: Profile = of, **told: Scalar) -> Safety:
+        return safety_of(Sample(station={Role(role): value for role, value in told.items()}), of)
+
+    assert safety() == Safety(None, None)
+    assert safety(fallback_a=6.2, watchdog_s=0) == Safety(7, 0)
+    assert safety(fallback_w=1_380) == Safety(6, None)
+    assert safety(fallback_a=math.nan, watchdog_s="x") == Safety(None, None)
+    guessed = {
+        role: replace(spec, confidence=Confidence.EXPERIMENTAL)
+        for role, spec in of.readings.items()
+    }
+    assert safety(of=replace(of, readings=guessed), fallback_a=6, watchdog_s=60) == Safety(
         None, None
     )

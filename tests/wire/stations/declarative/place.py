@@ -1,6 +1,7 @@
 """A wallbox without transactions at a real site: a plant, a link over it, and a station on both."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 import inspect
 import json
@@ -12,6 +13,7 @@ from custom_components.forecourt.core.control.limits import Limits
 from custom_components.forecourt.core.model.events import StationEvent
 from custom_components.forecourt.core.model.ids import EvseId
 from custom_components.forecourt.core.model.session import Session
+from custom_components.forecourt.core.model.setpoint import Setpoint
 from custom_components.forecourt.core.model.token import Access
 from custom_components.forecourt.site import SiteSettings
 from custom_components.forecourt.stations.declarative.link import (
@@ -116,6 +118,8 @@ class Box:
         self.watchdog_s: float | None = None
         self.fallback_a = 6.0
         self.told: list[tuple[Order, Scalar | None]] = []
+        self.under_load: list[Order] = []
+        """Orders that came while current flowed, and must not."""
         self.energy_wh = 0.0
         self._quiet_s = 0.0
         self._news: list[Callable[[], None]] = []
@@ -181,6 +185,7 @@ class Box:
             Role.SESSION_ENERGY_WH: plant.register_wh - self.session_from_wh,
             Role.LIMIT_A: plant.limit_a,
             Role.TOKEN: self.token,
+            Role.PHASES: plant.phases_offered,
             Role.FALLBACK_A: self.fallback_a,
             Role.WATCHDOG_S: self.watchdog_s,
             Role.SERIAL: "4711",
@@ -201,6 +206,9 @@ class Box:
         if self.deaf:
             return
         self._quiet_s = 0.0
+        self._obey(order, value)
+
+    def _obey(self, order: Order, value: Scalar | None) -> None:
         if order is Order.PAUSE:
             self.plant.energised = False
         elif order is Order.RESUME:
@@ -215,6 +223,10 @@ class Box:
             self.fallback_a = float(value)
         elif order is Order.FORGET_TOKEN:
             self.token = None
+        elif order is Order.PHASES and isinstance(value, int):
+            if self.plant.currents_a[0]:
+                self.under_load.append(order)
+            self.plant.phases_offered = value
 
     def on_news(self, news: Callable[[], None]) -> Callable[[], None]:
         self._news.append(news)
@@ -302,6 +314,7 @@ class Place(World):
         self.station: DeclarativeStation
         self.events: Events
         self.serial = 0
+        self.phases: int | None = None
 
     async def open(self) -> None:
         await super().open()
@@ -341,6 +354,18 @@ class Place(World):
     async def _sleep(self, seconds: float) -> None:
         self.box.step(seconds)
         self.wait(seconds=seconds)
+
+    def ask_phases(self, count: int | None) -> None:
+        """Have each setpoint from now on name so many phases."""
+        self.phases = count
+        if "apply" in vars(self.station):
+            return
+        apply = self.station.apply
+
+        async def with_phases(setpoint: Setpoint) -> None:
+            await apply(replace(setpoint, phases=self.phases))
+
+        self.station.apply = with_phases  # type: ignore[method-assign]
 
     async def pass_time(self, seconds: float, every: float = 2.0) -> None:
         """Let time pass for all: plant, station and site."""
