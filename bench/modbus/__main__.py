@@ -6,7 +6,7 @@ stations, each with its own connection, as Home Assistant opens it. All of them 
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 import json
@@ -33,12 +33,13 @@ from custom_components.forecourt.stations.declarative.profile import (
     MODBUS,
     ModbusTransport,
     Profile,
+    Register,
     Role,
 )
 from custom_components.forecourt.stations.declarative.station import DeclarativeStation
 from custom_components.forecourt.stations.modbus.address import ModbusAddress
 from custom_components.forecourt.stations.modbus.link import ModbusLink
-from custom_components.forecourt.stations.modbus.planning import plan, wanted
+from custom_components.forecourt.stations.modbus.turns import Turn, Turns, planned
 from script.demo_site.process import ROOT
 from simulator import ControlClient
 
@@ -53,6 +54,9 @@ COMMANDS = 20
 WATCH_S = 0.005
 ENOUGH_REGISTERS = 16
 """A box that gives fewer in one request is not one that allows blocks."""
+
+CYCLES = 200
+"""So many show everything that takes turns."""
 
 _ACCEPTED = Authorization(status=AuthorizationStatus.ACCEPTED, reason=AuthorizationReason.SITE_TAG)
 
@@ -113,12 +117,15 @@ async def main() -> None:
     options = parser.parse_args()
     library = Library()
     shipped = [each for each in library.all().values() if each.protocol == MODBUS]
-    requests = dict(sorted(requests_per_cycle(shipped), key=lambda each: -each[1]))
+    requests = {each.id: requests_per_cycle(each) for each in shipped if gives_blocks(each)}
     results: dict[str, Any] = {
         "boxes": BOXES,
         "requests_per_cycle_max": max(requests.values()),
         "profiles_over_3_requests": {name: count for name, count in requests.items() if count > 3},
         "profiles_in_blocks": len(requests),
+        "profiles_without_blocks": {
+            each.id: requests_per_cycle(each) for each in shipped if not gives_blocks(each)
+        },
     }
     async with AsyncExitStack() as stack:
         boxes = await stack.enter_async_context(running())
@@ -147,13 +154,31 @@ async def main() -> None:
     print(json.dumps(results))
 
 
-def requests_per_cycle(profiles: Iterable[Profile]) -> Iterable[tuple[str, int]]:
-    """Return how many requests a poll of one outlet takes, of boxes that allow blocks."""
-    for profile in profiles:
-        transport = profile.transport
-        if isinstance(transport, ModbusTransport) and transport.max_registers >= ENOUGH_REGISTERS:
-            often = (spec for spec in profile.readings.values() if not spec.slow)
-            yield profile.id, len(plan(wanted(often, (1,), transport), transport))
+def gives_blocks(profile: Profile) -> bool:
+    """Whether the box answers to requests for more than one value."""
+    transport = profile.transport
+    assert isinstance(transport, ModbusTransport)  # noqa: S101 - of a profile for Modbus
+    alone = (
+        isinstance(spec.source, Register) and spec.source.alone and not spec.slow
+        for spec in profile.readings.values()
+    )
+    return transport.max_registers >= ENOUGH_REGISTERS and not any(alone)
+
+
+def requests_per_cycle(profile: Profile) -> int:
+    """Return how many requests a poll of one outlet takes at most, once it is set up."""
+    transport = profile.transport
+    assert isinstance(transport, ModbusTransport)  # noqa: S101 - of a profile for Modbus
+    turns = Turns(planned(list(profile.readings.values()), (1,), transport), outlets=1)
+    turns.everything()
+    return max(len(asked(turns.next())) for _ in range(CYCLES))
+
+
+def asked(turns: list[Turn]) -> list[Turn]:
+    """Return requests as they are once they were answered."""
+    for turn in turns:
+        turn.words = []
+    return turns
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 import struct
 from types import ModuleType
 
@@ -26,6 +27,7 @@ from custom_components.forecourt.stations.declarative.profile import (
 )
 from custom_components.forecourt.stations.modbus import asking
 from custom_components.forecourt.stations.modbus.link import ModbusLink, Units
+from custom_components.forecourt.stations.modbus.turns import Pace
 from simulator.modbus import Fault, RegisterServer, Tables
 
 type Make = Callable[..., ModbusLink]
@@ -78,6 +80,8 @@ _STATUS = _reading(
 )
 _CURRENT = _reading(Role.CURRENT_A_1, 1, Type.U32, transform=Transform(scale=0.001))
 _POWER = _reading(Role.POWER_W, 10, Type.F32, space=Space.INPUT)
+_VOLTS = _reading(Role.VOLTAGE_V_1, 4, slow=True, optional=True)
+_SOC = _reading(Role.SOC_PERCENT, 30, slow=True)
 _LIMIT = OrderSpec(order=Order.LIMIT_A, writes=(_write(20, transform=Transform(scale=0.001)),))
 
 
@@ -161,10 +165,51 @@ async def test_neighbours_are_read_together(make: Make, server: RegisterServer) 
     ]
 
 
-async def test_what_hardly_changes_is_read_when_asked_for(make: Make) -> None:
+async def test_what_hardly_changes_stands_until_its_turn_comes(
+    make: Make, server: RegisterServer
+) -> None:
     link = await _opened(make, _STATUS, _reading(Role.MAX_CURRENT_A, 30, slow=True, station=True))
-    assert Role.MAX_CURRENT_A not in (await link.read()).station
     assert (await link.read(slow=True)).station == {Role.MAX_CURRENT_A: 7}
+    server.units[1].holding[30] = 8
+    assert (await link.read()).station == {Role.MAX_CURRENT_A: 7}
+    assert (await link.read(slow=True)).station == {Role.MAX_CURRENT_A: 8}
+    server.units[1].holding[30] = 9
+    for _ in range(Pace.SELDOM):
+        sample = await link.read()
+    assert sample.station == {Role.MAX_CURRENT_A: 9}
+
+
+async def test_what_was_told_is_not_shown_as_it_was_before(
+    make: Make, server: RegisterServer
+) -> None:
+    order = replace(_LIMIT, read_back=Role.LIMIT_A)
+    limit = _reading(Role.LIMIT_A, 20, slow=True, transform=Transform(scale=0.001))
+    link = make(_profile(_STATUS, _POWER, limit, _VOLTS, _SOC, orders=(order,)))
+    await link.open()
+    assert (await link.read(slow=True)).outlets[1][Role.LIMIT_A] == 0
+    await link.tell(Order.LIMIT_A, 10)
+    server.requests.clear()
+    assert (await link.read()).outlets[1][Role.LIMIT_A] == 10
+    assert len(server.requests) == 3
+    server.fault = Fault(exceptions={20: 6})
+    await link.read(slow=True)
+    # What could not be read is not known.
+    assert Role.LIMIT_A not in (await link.read()).outlets[1]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(silent_at=frozenset((3,))), Fault(exceptions={3: 6})],
+    ids=["silent", "busy"],
+)
+async def test_a_block_that_baffles_the_box_is_split(
+    make: Make, server: RegisterServer, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "_PATIENCE_S", 0.1)
+    server.units[1].holding |= {3: 0, 4: 231}
+    server.fault = fault
+    link = await _opened(make, _STATUS, replace(_VOLTS, slow=False))
+    assert (await link.read()).outlets[1] == {Role.STATUS: "charging", Role.VOLTAGE_V_1: 231}
 
 
 async def test_each_outlet_tells_of_itself(make: Make, server: RegisterServer) -> None:

@@ -110,7 +110,7 @@ async def test_phases_are_switched(box: Box) -> None:
         async with box(model) as (station, link):
             await link.tell(Order.PHASES, 1)
             assert station.outlet(1).evse.phases_offered == 1
-            assert (await link.read()).outlets[1][Role.PHASES] == 1
+            assert (await link.read(slow=True)).outlets[1][Role.PHASES] == 1
 
 
 async def test_a_watchdog_falls_back_unless_it_is_renewed(box: Box) -> None:
@@ -118,7 +118,7 @@ async def test_a_watchdog_falls_back_unless_it_is_renewed(box: Box) -> None:
         await link.tell(Order.FALLBACK_A, 6)
         await link.tell(Order.WATCHDOG_S, 10)
         await link.read(slow=True)
-        await link.tell(Order.RENEW)  # with the time that the box has told
+        await link.tell(Order.RENEW, 10)
         assert station.outlet(1).watchdog_s == 10
         outlet = station.outlet(1)
         outlet.told_at -= 11

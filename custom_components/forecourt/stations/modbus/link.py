@@ -1,7 +1,7 @@
 """A wallbox that is reached by Modbus, as a declarative station's link."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 import logging
 import re
@@ -26,6 +26,7 @@ from ..declarative.transform import UnmappedError, decode, encode
 from . import registers
 from .asking import Asker
 from .planning import Block, place, plan, wanted
+from .turns import Pace, Turn, Turns, planned
 
 type Units = Callable[[int], AbstractAsyncContextManager[ModbusUnit]]
 """Gives the unit of an id, for as long as the context is open."""
@@ -40,6 +41,9 @@ _TELLING = (
     LinkFault.NOT_SUPPORTED,
 )
 """Faults by how much they tell of why nothing was answered."""
+_SILENT = frozenset((LinkFault.TIMEOUT,))
+_BAFFLED = frozenset((LinkFault.TIMEOUT, LinkFault.BUSY, LinkFault.GARBLED))
+"""What a box may do that is asked for a block it does not give."""
 _UNANSWERED = frozenset((LinkFault.TIMEOUT, LinkFault.REFUSED, LinkFault.WRONG_UNIT))
 
 
@@ -62,9 +66,8 @@ class ModbusLink:
         self.firmware = firmware
         self._stack = AsyncExitStack()
         self._askers: dict[int, Asker] = {}
-        self._blocks: dict[bool, list[Block]] = {False: [], True: []}
+        self._turns = Turns((), outlets=outlets)
         self._answers: frozenset[int] = frozenset()
-        self._watchdog_s: Scalar | None = None
         self._lock = asyncio.Lock()
 
     @property
@@ -93,27 +96,28 @@ class ModbusLink:
             spec = self._profile.orders.get(what)
             return spec is not None and self._applies(spec)
         if self._askers:
-            blocks = [*self._blocks[False], *self._blocks[True]]
-            return any(value.spec.role is what for block in blocks for value in block.values)
+            return any(what in turn.roles for turn in self._turns.all)
         reading = self._profile.readings.get(what)
         return reading is not None and self._applies(reading)
 
     async def read(self, *, slow: bool = False) -> Sample:
-        """Return what the box tells now; what fails of it is among the faults of the sample."""
+        """Return what the box tells; what fails of it is among the faults of the sample.
+
+        Slow readings take turns, and stand until they are read again; `slow` reads all of them.
+        """
         async with self._lock:
             if not self._askers:
                 raise LinkError(LinkFault.REFUSED, "not open")
-            blocks = self._blocks[False] + (self._blocks[True] if slow else [])
-            return await self._read(blocks)
+            return await self._read(self._turns.everything() if slow else self._turns.next())
 
     async def tell(self, order: Order, value: Scalar | None = None, *, outlet: int = 1) -> None:
         """Write what the profile says, one after the other."""
         spec = self._profile.orders.get(order)
         if spec is None or not self._applies(spec):
             raise LinkError(LinkFault.NOT_SUPPORTED, f"{self._profile.id} has no {order}")
-        if order is Order.RENEW and value is None:
-            value = self._watchdog_s
         async with self._lock:
+            # What it told of this so far is over, whatever becomes of it.
+            self._turns.forget(_shown_by(spec))
             for number, write in enumerate(spec.writes):
                 if number and spec.writes[number - 1].delay_s:
                     await asyncio.sleep(spec.writes[number - 1].delay_s)
@@ -143,11 +147,12 @@ class ModbusLink:
         if (wrong := mismatch(fingerprint, told)) is not None:
             raise LinkError(LinkFault.WRONG_MODEL, wrong)
         here = [spec for spec in readings.values() if self._applies(spec)]
-        for slow in (False, True):
-            values = wanted(
-                (spec for spec in here if spec.slow is slow), self._outlets, self._transport
-            )
-            self._blocks[slow] = await self._settled(plan(values, self._transport))
+        turns = [
+            Turn(block, turn.pace)
+            for turn in planned(here, self._outlets, self._transport)
+            for block in await self._settled([turn.block])
+        ]
+        self._turns = Turns(turns, outlets=len(self._outlets))
 
     def _applies(self, spec: ReadingSpec | OrderSpec) -> bool:
         return within(self.firmware, spec.from_firmware, spec.to_firmware)
@@ -166,7 +171,8 @@ class ModbusLink:
     async def _identify(self, specs: Iterable[ReadingSpec]) -> dict[Role, Scalar]:
         """Return what tells the model; what the box refuses to tell is missing."""
         blocks = plan(wanted(specs, self._outlets[:1], self._transport), self._transport)
-        sample = await self._read(await self._settled(blocks, all_optional=True))
+        blocks = await self._settled(blocks, all_optional=True)
+        sample = await self._read([Turn(block, Pace.OFTEN) for block in blocks])
         values = {**sample.outlets.get(1, {}), **sample.station, **sample.unknown}
         return {role: value for role, value in values.items() if value is not None}
 
@@ -202,23 +208,34 @@ class ModbusLink:
             except LinkError as err:
                 if err.fault is LinkFault.NOT_SUPPORTED:
                     return False
-                # Some boxes keep silent about what they do not have. Once is chance.
-                if err.fault is not LinkFault.TIMEOUT or block.unit not in self._answers:
+                # Some boxes keep silent about what they do not have, or hang up on who asks for
+                # too much. Once is chance.
+                several = len(block.values) > 1
+                if err.fault not in (_BAFFLED if several else _SILENT):
                     raise
+                if block.unit not in self._answers:
+                    if not several:
+                        raise
+                    # It lives if it answers to the first of them.
+                    await self._ask(plan(block.values[:1], self._transport)[0])
             else:
                 return True
         return False
 
-    async def _read(self, blocks: list[Block]) -> Sample:
-        """Return what these blocks tell. Raises `LinkError` if none was answered."""
+    async def _read(self, turns: Sequence[Turn]) -> Sample:
+        """Return what these requests tell, and what others told last.
+
+        Raises `LinkError` if none was answered.
+        """
         gathered = _Gathered(self._outlets)
         dead: dict[int, LinkError] = {}
         answers: set[int] = set()
-        for block in blocks:
+        for turn in turns:
+            block, turn.words = turn.block, None
             try:
                 if block.unit in dead:
                     raise dead[block.unit]
-                words = await self._ask(block)
+                turn.words = await self._ask(block)
             except LinkError as err:
                 if err.fault in _UNANSWERED and block.unit not in answers:
                     # The rest of this unit would be waited for in vain.
@@ -226,16 +243,15 @@ class ModbusLink:
                 gathered.failed(block, err)
             else:
                 answers.add(block.unit)
-                gathered.told(block, words)
         self._answers = frozenset(answers)
         if gathered.errors and not answers:
             raise await self._silence(gathered.errors)
         if dead and answers:
             gathered.blame(dead, LinkFault.WRONG_UNIT)
-        sample = gathered.sample()
-        for values in (sample.station, *sample.outlets.values()):
-            self._watchdog_s = values.get(Role.WATCHDOG_S, self._watchdog_s)
-        return sample
+        for turn in dict.fromkeys((*self._turns.all, *turns)):
+            if turn.words is not None:
+                gathered.told(turn.block, turn.words)
+        return gathered.sample()
 
     async def _silence(self, errors: list[LinkError]) -> LinkError:
         """Return why nothing was answered, and get rid of a connection that leads nowhere."""
@@ -265,8 +281,17 @@ class ModbusLink:
 
     async def _close(self) -> None:
         self._askers.clear()
+        self._turns = Turns((), outlets=len(self._outlets))
         self._answers = frozenset()
         await self._stack.aclose()
+
+
+def _shown_by(spec: OrderSpec) -> set[Role]:
+    """Return the readings that an order changes."""
+    roles = {Role.TOKEN} if spec.order is Order.FORGET_TOKEN else set()
+    if spec.order.value in Role:
+        roles.add(Role(spec.order.value))
+    return roles if spec.read_back is None else roles | {spec.read_back}
 
 
 class _Gathered:

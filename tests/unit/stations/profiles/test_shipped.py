@@ -19,6 +19,7 @@ from custom_components.forecourt.stations.declarative.profile import (
 from custom_components.forecourt.stations.declarative.transform import decode, encode
 from custom_components.forecourt.stations.modbus.planning import plan, wanted
 from custom_components.forecourt.stations.modbus.registers import encode as words_of
+from custom_components.forecourt.stations.modbus.turns import REQUESTS, Pace, Turns, planned
 import custom_components.forecourt.stations.profiles as shipped
 
 FOLDER = Path(next(iter(shipped.__path__)))
@@ -111,6 +112,43 @@ def test_readings_share_requests_without_going_beyond_what_boxes_give(
         assert sum(len(block.values) for block in blocks) == len(values)
         assert all(block.count <= transport.max_registers for block in blocks), profile.id
         assert all(block.address + block.count <= 0x10000 for block in blocks), profile.id
+
+
+def _gives_blocks(profile: Profile) -> bool:
+    transport = profile.transport
+    assert isinstance(transport, ModbusTransport)
+    return transport.max_registers > 2 and not any(
+        isinstance(spec.source, Register) and spec.source.alone and not spec.slow
+        for spec in profile.readings.values()
+    )
+
+
+def test_a_cycle_takes_three_requests_where_boxes_give_blocks(by_modbus: list[Profile]) -> None:
+    for profile in by_modbus:
+        transport = profile.transport
+        assert isinstance(transport, ModbusTransport)
+        turns = Turns(planned(list(profile.readings.values()), (1,), transport), outlets=1)
+        for turn in turns.everything():
+            turn.words = []
+        longest = max(len(turns.next()) for _ in range(2 * Pace.SELDOM))
+        if _gives_blocks(profile):
+            assert longest <= REQUESTS, profile.id
+        else:
+            assert any("one value in a request" in note for note in profile.notes), profile.id
+
+
+def test_what_a_charge_is_made_of_is_read_each_time(by_modbus: list[Profile]) -> None:
+    for profile in by_modbus:
+        slow = {role for role, spec in profile.readings.items() if spec.slow}
+        assert not slow & {
+            Role.STATUS,
+            Role.PLUGGED,
+            Role.CHARGING,
+            Role.POWER_W,
+            Role.CURRENT_A,
+            Role.CURRENT_A_1,
+            Role.ENERGY_WH,
+        }, profile.id
 
 
 def test_a_watchdog_can_be_kept_still(profiles: dict[str, Profile]) -> None:
