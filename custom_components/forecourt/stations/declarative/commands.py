@@ -45,6 +45,8 @@ WATCHDOG_S = 60.0
 
 LIMITS = (Order.LIMIT_A, Order.LIMIT_W)
 _OPPOSITE = {Order.PAUSE: Order.RESUME, Order.RESUME: Order.PAUSE}
+_UNTOUCHED = (LinkFault.REFUSED, LinkFault.WRITE_ACCESS, LinkFault.NOT_SUPPORTED)
+"""A box that says so has written nothing; of others nobody knows."""
 _FAILURES = {
     LinkFault.REFUSED: Failure.OFFLINE,
     LinkFault.TIMEOUT: Failure.TIMEOUT,
@@ -352,8 +354,7 @@ class Commands:
             return
         # One that is worn has been written today: where that was lost, reading back tells.
         if not self._worn(Order.PREPARE):
-            self._wear(Order.PREPARE)
-            await self._link.tell(Order.PREPARE, outlet=outlet)
+            await self._send(Order.PREPARE, None, outlet)
         line.is_prepared = True
 
     def _worn(self, order: Order) -> bool:
@@ -364,11 +365,18 @@ class Commands:
         latest = (at for at in self.flash_writes.get(order, ()) if now - at < FLASH_PERIOD)
         return len(tuple(latest)) >= FLASH_WRITES
 
-    def _wear(self, order: Order) -> None:
-        """Take note of a write that wears."""
+    async def _send(self, order: Order, value: Scalar | None, outlet: int) -> None:
+        """Have it written, and take note of what that wears."""
+        before = self.flash_writes
         if self._memory(order) is Memory.FLASH:
-            before = self.flash_writes.get(order, ())[-FLASH_WRITES:]
-            self.flash_writes = {**self.flash_writes, order: (*before, self.now())}
+            latest = before.get(order, ())[-FLASH_WRITES:]
+            self.flash_writes = {**before, order: (*latest, self.now())}
+        try:
+            await self._link.tell(order, value, outlet=outlet)
+        except LinkError as err:
+            if err.fault in _UNTOUCHED:
+                self.flash_writes = before
+            raise
 
     async def _tell(self, line: _Line, outlet: int, order: Order, value: Scalar | None) -> None:
         now = self.now()
@@ -379,14 +387,13 @@ class Commands:
                 "another write today would wear out its memory",
             )
         await self._prepare(line, outlet)
-        self._wear(order)
         # Until it is taken, nobody knows what is in force.
         if order in (*LIMITS, *_OPPOSITE):
             line.told_a = None
         line.written.pop(order, None)
         for undone in self._undoes(order):
             line.written.pop(undone, None)
-        await self._link.tell(order, value, outlet=outlet)
+        await self._send(order, value, outlet)
         line.written[order] = _Written(value, now)
         if order is Order.PHASES and isinstance(value, int):
             line.phases = value

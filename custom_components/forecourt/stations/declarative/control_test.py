@@ -1,6 +1,7 @@
 """Shows with a car that charges that the box does what it is told.
 
-Limit to 6 A, pause, resume: each is proven by what is measured, not by the box's word. Phases are
+Limit to 6 A, pause, resume: each is proven by what is measured, not by the box's word. Where
+nothing is measured its status has to show pause and resume, and the limit is not tried. Phases are
 switched, too, where the profile is not sure that the box does that. Whatever happens, what was in
 force before is restored.
 """
@@ -74,9 +75,10 @@ class ControlTest:
             if limit is None:
                 yield Finding(probe="limit", outcome=Outcome.NOT_SUPPORTED)
             elif _amps(told) <= LOW_A + TOLERANCE_A:
-                yield Finding(
-                    probe="limit", outcome=Outcome.SKIPPED, detail=f"the car draws {_shown(told)}"
+                drawn = (
+                    "no meter shows it" if told.drawn_w is None else f"the car draws {_shown(told)}"
                 )
+                yield Finding(probe="limit", outcome=Outcome.SKIPPED, detail=drawn)
             else:
                 yield await self._step("limit", limit, LOW_A, _is_low)
             if not self._commands.can_pause:

@@ -156,7 +156,7 @@ def look(sample: Sample, number: int, profile: Profile, at: datetime) -> Told:
     status, plugged = _status(values), values.truth(Role.PLUGGED)
     charging = values.truth(Role.CHARGING)
     if plugged is None:
-        plugged = True if charging else None if status is None else status.plugged
+        plugged = _plugged(charging, status, sample)
     return Told(
         at=at,
         status=status,
@@ -181,6 +181,16 @@ def look(sample: Sample, number: int, profile: Profile, at: datetime) -> Told:
 def _status(values: _Values) -> EvseStatus | None:
     told = values.get(Role.STATUS)
     return EvseStatus(told) if isinstance(told, str) and told in EvseStatus else None
+
+
+def _plugged(charging: bool | None, status: EvseStatus | None, sample: Sample) -> bool | None:
+    """Return whether a car is there where nothing says so itself."""
+    if charging or status is EvseStatus.CHARGING:
+        return True
+    if Role.PLUGGED in sample.faults or Role.PLUGGED in sample.unknown:
+        # The box has a word for it, which is better than its status, and cannot be read now.
+        return None
+    return None if status is None else status.plugged
 
 
 def _phases(values: _Values) -> int | None:
