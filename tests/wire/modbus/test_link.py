@@ -187,6 +187,8 @@ async def test_what_was_told_is_not_shown_as_it_was_before(
     link = make(_profile(_STATUS, _POWER, limit, _VOLTS, _SOC, orders=(order,)))
     await link.open()
     assert (await link.read(slow=True)).outlets[1][Role.LIMIT_A] == 0
+    # Its turn is just over.
+    assert (await link.read()).outlets[1][Role.LIMIT_A] == 0
     await link.tell(Order.LIMIT_A, 10)
     server.requests.clear()
     assert (await link.read()).outlets[1][Role.LIMIT_A] == 10

@@ -152,6 +152,7 @@ async def test_a_watchdog_that_cannot_be_set_is_not_renewed(build: Build) -> Non
         await place.pass_time(300)
         assert place.drawn_a == pytest.approx(16)
         assert box.wrote(5018) == []
+        assert EVSE not in place.site.controller.refusals
 
 
 async def test_the_watchdog_of_a_box_is_set_once_it_is_proven(build: Build) -> None:
