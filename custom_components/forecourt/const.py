@@ -7,8 +7,10 @@ DOMAIN = "forecourt"
 PLATFORMS = [
     Platform.BINARY_SENSOR,
     Platform.BUTTON,
+    Platform.DATETIME,
     Platform.EVENT,
     Platform.NUMBER,
+    Platform.SELECT,
     Platform.SENSOR,
     Platform.SWITCH,
 ]
@@ -57,6 +59,9 @@ DEFAULT_FALLBACK_CURRENT_A = 6
 MIN_CURRENT_A = 6
 MAX_STATION_CURRENT_A = 80
 MAX_EVSES = 8
+
+# What a charge may be for; no car takes more.
+MAX_TARGET_WH = 500_000
 
 # Data of a user.
 CONF_USER_ID = "user_id"

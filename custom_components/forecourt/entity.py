@@ -2,7 +2,7 @@
 
 from asyncio import TimerHandle
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, override
 
 from homeassistant.config_entries import ConfigSubentry
@@ -13,6 +13,7 @@ from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import CONF_USER_ID, SUBENTRY_USER
 from .coordinator import EvseView, StationCoordinator, UsageCoordinator
+from .core.model.goal import Goal
 from .core.model.ids import EvseId
 from .devices import register_site, register_user
 from .hub import ForecourtConfigEntry, Hub
@@ -146,6 +147,21 @@ class EvseEntity(StationEntity):
     def view(self) -> EvseView:
         """Return what is known of the EVSE."""
         return self.coordinator.data.evses[self.evse.number]
+
+
+class GoalEntity(EvseEntity):
+    """An entity that shows a part of what the charge at an EVSE is for, and changes it."""
+
+    @property
+    def goal(self) -> Goal:
+        """Return what the charge is for."""
+        return self.view.state.wanted
+
+    @callback
+    def change_goal(self, **changes: Any) -> None:
+        """Change a part of what the charge is for, which may be newer than what is shown."""
+        newest = self.hub.site.board[self.evse].wanted
+        self.hub.site.goals.ask(self.evse, replace(newest, **changes))
 
 
 class UserEntity(CoordinatorEntity[UsageCoordinator], ForecourtEntity):

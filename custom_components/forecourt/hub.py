@@ -131,6 +131,7 @@ class Hub:
             forget_persons(self.hass, self.entry)
         await self.security.load()
         await self.site.load()
+        self.site.goals.users.update(self.memory.goals)
         await self.price.follow(self.entry.options)
         await self.sync_users()
         if (held := self.memory.reservations) is not None:
@@ -140,6 +141,7 @@ class Hub:
             self.site.books.changed.connect(self._session_changed),
             self.site.station_signal.connect(self._station_changed),
             self.site.reservations.changed.connect(self._remember_reservations),
+            self.site.goals.changed.connect(self.memory.remember_goals),
             *self.issues.watch(),
         ]
         await self.declared.load()
@@ -218,6 +220,7 @@ class Hub:
         await self.vault.keep_users(ids)
         self._names |= {user.id: user.name for user in users}
         self.site.set_members(users, self.vault.tokens)
+        self.site.goals.keep_users(ids)
         self._take_settings()
         if not self.private:
             for subentry in self.entry.get_subentries_of_type(SUBENTRY_USER):

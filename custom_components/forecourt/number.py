@@ -1,4 +1,4 @@
-"""The current that an outlet may draw at most."""
+"""The current that an outlet may draw at most, and the energy that a charge is for."""
 
 from collections.abc import Hashable
 from typing import Any, override
@@ -9,14 +9,15 @@ from homeassistant.components.number import (
     NumberEntityDescription,
     NumberMode,
 )
-from homeassistant.const import UnitOfElectricCurrent
+from homeassistant.const import UnitOfElectricCurrent, UnitOfEnergy
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .const import MAX_TARGET_WH
 from .coordinator import StationCoordinator, applied
 from .core.control.limits import MIN_CURRENT_A
 from .core.model.ids import EvseId
-from .entity import AsTheyCome, EvseEntity, Makers
+from .entity import AsTheyCome, EvseEntity, GoalEntity, Makers
 from .hub import ForecourtConfigEntry, Hub
 
 # A wish is taken at once; the station follows it when it can.
@@ -32,6 +33,17 @@ CURRENT_LIMIT = NumberEntityDescription(
     native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
 )
 
+TARGET_ENERGY = NumberEntityDescription(
+    key="target_energy",
+    translation_key="target_energy",
+    device_class=NumberDeviceClass.ENERGY,
+    mode=NumberMode.BOX,
+    native_min_value=0,
+    native_max_value=MAX_TARGET_WH / 1000,
+    native_step=0.1,
+    native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+)
+
 
 async def async_setup_entry(
     hass: HomeAssistant,
@@ -43,7 +55,10 @@ async def async_setup_entry(
 
 
 def _of_evse(hub: Hub, coordinator: StationCoordinator, evse: EvseId) -> list[NumberEntity]:
-    return [CurrentLimitNumber(hub, coordinator, evse, CURRENT_LIMIT)]
+    return [
+        CurrentLimitNumber(hub, coordinator, evse, CURRENT_LIMIT),
+        TargetEnergyNumber(hub, coordinator, evse, TARGET_ENERGY),
+    ]
 
 
 class CurrentLimitNumber(EvseEntity, NumberEntity):
@@ -89,3 +104,24 @@ class CurrentLimitNumber(EvseEntity, NumberEntity):
         """Ask for a current; for all that the outlet can give, where it is at its maximum."""
         current = None if value >= self.native_max_value else int(value)
         self.hub.site.orders.limit(self.evse, current)
+
+
+class TargetEnergyNumber(GoalEntity, NumberEntity):
+    """What shall flow in a session; 0 for as much as the car takes."""
+
+    @property
+    @override
+    def shown(self) -> float:
+        """Return the energy in kilowatt-hours."""
+        return (self.goal.energy_wh or 0) / 1000
+
+    @property
+    @override
+    def native_value(self) -> float:
+        """Return the energy in kilowatt-hours."""
+        return self.shown
+
+    @override
+    async def async_set_native_value(self, value: float) -> None:
+        """Charge so much."""
+        self.change_goal(energy_wh=round(value * 1000) or None)

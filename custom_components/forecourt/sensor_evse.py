@@ -184,8 +184,6 @@ EVSE_SENSORS = (
         key="limit_reason",
         translation_key="limit_reason",
         device_class=SensorDeviceClass.ENUM,
-        entity_category=EntityCategory.DIAGNOSTIC,
-        entity_registry_enabled_default=False,
         options=[reason.value for reason in LimitReason],
         value=lambda view: point.reason if (point := applied(view.state)) else None,
         live=True,

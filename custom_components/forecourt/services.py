@@ -2,10 +2,11 @@
 
 from homeassistant.core import HomeAssistant, callback
 
-from .actions import ocpp, reservations, security, sessions, tokens
+from .actions import goals, ocpp, reservations, security, sessions, tokens
 from .const import DOMAIN
 
 ACTIONS = (
+    *goals.ACTIONS,
     *ocpp.ACTIONS,
     *reservations.ACTIONS,
     *security.ACTIONS,

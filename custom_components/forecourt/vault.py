@@ -6,6 +6,7 @@ ledger; the memory holds limits and switches of EVSEs, reservations, and what
 stations taught us.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 import secrets
@@ -18,6 +19,7 @@ from homeassistant.helpers.typing import UNDEFINED, UndefinedType
 from .const import DOMAIN
 from .core.access.authorize import TokenRecord
 from .core.model.evse import EvseState
+from .core.model.goal import NO_GOAL, Goal
 from .core.model.ids import EvseId
 from .core.model.token import Token, TokenKind
 
@@ -53,14 +55,19 @@ class _VaultData(TypedDict):
 
 
 class _StoredEvse(TypedDict):
+    """What was asked of an EVSE; what is not required came with 0.3."""
+
     allowed: bool
     requested_current_a: int | None
+    goal: NotRequired[dict[str, Any]]
+    charge_goal: NotRequired[dict[str, Any]]
 
 
 class _MemoryData(TypedDict):
     evses: dict[str, dict[str, _StoredEvse]]
     stations: dict[str, dict[str, Any]]
     reservations: dict[str, Any] | None
+    goals: NotRequired[dict[str, dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +233,7 @@ class Memory:
                 evses=stored["evses"],
                 stations=stored.get("stations", before),
                 reservations=stored.get("reservations"),
+                goals=stored.get("goals", {}),
             )
 
     async def save(self) -> None:
@@ -243,6 +251,8 @@ class Memory:
                 evse=evse,
                 allowed=stored["allowed"],
                 requested_current_a=stored["requested_current_a"],
+                goal=Goal.from_dict(stored.get("goal", {})),
+                charge_goal=Goal.from_dict(kept) if (kept := stored.get("charge_goal")) else None,
             )
             for number, stored in self._data["evses"].get(station_id, {}).items()
         }
@@ -252,6 +262,10 @@ class Memory:
         """Keep what a user asked of an EVSE; does nothing when that did not change."""
         stored = self._data["evses"].setdefault(state.evse.station_id, {})
         wish = _StoredEvse(allowed=state.allowed, requested_current_a=state.requested_current_a)
+        if state.goal != NO_GOAL:
+            wish["goal"] = state.goal.to_dict()
+        if state.charge_goal is not None:
+            wish["charge_goal"] = state.charge_goal.to_dict()
         if stored.get(str(state.evse.number)) != wish:
             stored[str(state.evse.number)] = wish
             self._write()
@@ -275,6 +289,17 @@ class Memory:
     def remember_reservations(self, reservations: dict[str, Any]) -> None:
         """Keep who holds which outlet."""
         self._data["reservations"] = reservations
+        self._write()
+
+    @property
+    def goals(self) -> dict[str, Goal]:
+        """Return what users want from every charge of theirs, by user."""
+        return {key: Goal.from_dict(it) for key, it in self._data.get("goals", {}).items()}
+
+    @callback
+    def remember_goals(self, goals: Mapping[str, Goal]) -> None:
+        """Keep what users want from every charge of theirs."""
+        self._data["goals"] = {user_id: goal.to_dict() for user_id, goal in goals.items()}
         self._write()
 
     @callback

@@ -188,7 +188,7 @@ async def test_the_slider_ends_where_the_station_does(
     assert (state.attributes["max"], state.state) == (20, "20")
 
 
-async def test_at_most_twelve_entities_of_an_outlet_are_enabled(
+async def test_at_most_sixteen_entities_of_an_outlet_are_enabled(
     hass: HomeAssistant, set_up_site: SetUp, entity_registry: er.EntityRegistry
 ) -> None:
     await set_up_site()
@@ -197,5 +197,5 @@ async def test_at_most_twelve_entities_of_an_outlet_are_enabled(
         for entity in er.async_entries_for_config_entry(entity_registry, "site")
         if entity.unique_id.startswith("evse_")
     ]
-    assert len([entity for entity in of_outlet if entity.disabled_by is None]) == 12
+    assert len([entity for entity in of_outlet if entity.disabled_by is None]) == 16
     assert all(entity.entity_category == "diagnostic" for entity in of_outlet if entity.disabled_by)

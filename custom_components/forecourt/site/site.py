@@ -34,6 +34,7 @@ from .books import Books
 from .controller import Controller
 from .desk import Desk
 from .displays import Displays
+from .goals import Goals
 from .identification import Identification
 from .lists import Lists
 from .members import Members
@@ -55,7 +56,7 @@ class Site:
     """Every station, EVSE, user and session of one place behind one grid connection.
 
     The parts are public for reading and listening: `board` (states), `books`
-    (sessions), `desk` (taps), `orders` (commands), `members` (users), `reservations`.
+    (sessions), `desk` (taps), `orders` (commands), `goals`, `members` (users), `reservations`.
     `station_signal` names a station that came, went or changed, `happened_signal` has
     what stations tell about themselves.
     """
@@ -86,6 +87,7 @@ class Site:
         self.controller = Controller(
             self.board, self.desk, self.members, self.stations, lambda: self.settings
         )
+        self.goals = Goals(self.board, self.controller.wake)
         self.orders = Orders(self.board, self.reservations, self.stations, self.controller.wake)
         self.displays = Displays(
             self.board, self.stations, lambda: self.settings, lambda: self.books.price
@@ -372,8 +374,10 @@ class Site:
 
     def _session_changed(self, evse: EvseId) -> None:
         if evse in self.board:
+            before = self.board[evse].session
             session, register_wh = self.books.session(evse), self.books.register_wh(evse)
             self.board.set_session(evse, session, register_wh, self._clock())
+            self.goals.session_changed(evse, before, session)
 
     async def _give_up_lost(self, now: datetime) -> None:
         """End transactions of outlets that have been free for longer than the grace."""

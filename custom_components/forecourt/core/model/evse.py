@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from .goal import NO_GOAL, Goal
 from .ids import EvseId
 from .reading import Reading
 from .session import Session
@@ -42,7 +43,9 @@ class EvseState:
     stood at first, plus every watt-hour counted since, so a glitch of the meter
     never shows. `session` is the session from plug-in to plug-out, or `None`.
     `requested_current_a` is what the user asked for per phase, `None` for as
-    much as the station can give; `setpoint` is what the station last accepted.
+    much as the station can give; `goal` is what charges here are for, `charge_goal`
+    what this one is, where its user has a goal of their own; `setpoint` is what the
+    station last accepted.
     """
 
     evse: EvseId
@@ -56,7 +59,14 @@ class EvseState:
     session: Session | None = None
     allowed: bool = True
     requested_current_a: int | None = None
+    goal: Goal = NO_GOAL
+    charge_goal: Goal | None = None
     setpoint: Setpoint | None = None
+
+    @property
+    def wanted(self) -> Goal:
+        """What the charge is for that runs or comes next."""
+        return self.charge_goal or self.goal
 
     @property
     def plugged(self) -> bool | None:

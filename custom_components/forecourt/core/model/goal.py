@@ -1,9 +1,11 @@
 """What somebody wants from a charge."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 
 class ChargeMode(StrEnum):
@@ -31,18 +33,21 @@ class BatteryOrder(StrEnum):
 class Goal:
     """What a charge is for.
 
-    `energy_wh` is what shall be in the battery of the car beyond what was there at plug-in,
-    counted at the meter; `None` where only the car knows when it is full. `target_soc_percent`
-    is used where the state of charge is known. `ready_at` is when it shall be there, `None` for
-    whenever it is cheap or sunny. `minimum_wh` comes first, at full power. `price_cap` and
-    `co2_cap_g` (per kWh) let nothing flow above; `budget` bounds what the charge may cost.
-    `drain_battery` lets the battery of the house feed the car. `priority`: higher is served first.
+    `energy_wh` is what shall flow in the session, counted at the station's meter; `None` for as
+    much as the car takes. `target_soc_percent` counts where the car's state of charge is known.
+    `ready_at` is when it shall be there; `ready_time` (of the site's clock) on `weekdays`
+    (Monday is 0) is one that comes again; without either it is whenever it is sunny or cheap.
+    `minimum_wh` comes first, with all that the station can give. Nothing flows above `price_cap`
+    and `co2_cap_g` (per kWh), nor after `budget` was spent. `drain_battery` lets the battery of
+    the house feed the car. `priority`: higher is served first.
     """
 
     mode: ChargeMode = ChargeMode.FAST
     energy_wh: int | None = None
     target_soc_percent: int | None = None
     ready_at: datetime | None = None
+    ready_time: time | None = None
+    weekdays: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)
     minimum_wh: int = 0
     price_cap: Decimal | None = None
     co2_cap_g: float | None = None
@@ -50,3 +55,56 @@ class Goal:
     battery: BatteryOrder = BatteryOrder.CAR_FIRST
     drain_battery: bool = False
     priority: int = 0
+
+    def deadline(self, now: datetime, zone: tzinfo) -> datetime | None:
+        """Return when it shall be ready next, `None` where it does not matter or is over.
+
+        A time that the clocks skip in spring counts as the hour after.
+        """
+        if self.ready_at is not None:
+            return self.ready_at if self.ready_at > now else None
+        if self.ready_time is None or not self.weekdays:
+            return None
+        local = now.astimezone(zone)
+        for days in range(8):
+            day = local.date() + timedelta(days=days)
+            at = datetime.combine(day, self.ready_time, zone).astimezone(UTC)
+            if day.weekday() in self.weekdays and at > now:
+                return at
+        return None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what differs from a charge that nobody asked anything of, for JSON."""
+        return {
+            field.name: _plain(getattr(self, field.name))
+            for field in fields(self)
+            if getattr(self, field.name) != getattr(NO_GOAL, field.name)
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Goal:
+        """Return what `to_dict` kept."""
+        read = {name: _READ[name](value) for name, value in stored.items() if name in _READ}
+        return cls(**(dict(stored) | read))
+
+
+NO_GOAL = Goal()
+"""What a charge is for that nobody asked anything of."""
+
+_READ: Mapping[str, Any] = {
+    "mode": ChargeMode,
+    "ready_at": datetime.fromisoformat,
+    "ready_time": time.fromisoformat,
+    "weekdays": tuple,
+    "price_cap": Decimal,
+    "budget": Decimal,
+    "battery": BatteryOrder,
+}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime | time):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
