@@ -46,7 +46,7 @@ def goal(hass: HomeAssistant) -> Goal:
 
 
 async def test_entities_say_what_charges_are_for(
-    hass: HomeAssistant, wallbox: Ocpp16Station
+    hass: HomeAssistant, wallbox: Ocpp16Station, passing_time: Time
 ) -> None:
     assert (shown(hass, MODE), shown(hass, ENERGY), shown(hass, READY)) == (
         "fast",
@@ -58,7 +58,7 @@ async def test_entities_say_what_charges_are_for(
     ready = NOON + timedelta(hours=8)
     await act(hass, "datetime.set_value", entity_id=READY, datetime=ready.isoformat())
     assert goal(hass) == Goal(mode=ChargeMode.CHEAPEST, energy_wh=12_500, ready_at=ready)
-    assert shown(hass, READY) == ready.isoformat()
+    await passing_time.until(lambda: shown(hass, READY) == ready.isoformat())
     with pytest.raises(ServiceValidationError) as late:
         await act(hass, "datetime.set_value", entity_id=READY, datetime=NOON.isoformat())
     assert late.value.translation_key == "goal_in_past"
