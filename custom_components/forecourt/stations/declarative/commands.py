@@ -60,6 +60,8 @@ class _Written:
 
     value: Scalar | None
     at: datetime
+    since: datetime
+    """When it was written first; mere renewals do not hold up what comes next."""
     shown: bool = False
     """Whether reading it back showed it."""
 
@@ -340,7 +342,7 @@ class Commands:
             is_raise = _number(value) > _number(last.value)
             worn = self._memory(order) is not Memory.VOLATILE
             apart_s = max(spec.interval_s, RAISES_APART_S if is_raise and worn else 0.0)
-            return age >= timedelta(seconds=apart_s)
+            return now - last.since >= timedelta(seconds=apart_s)
         watchdog = self.profile.watchdog
         renewable = watchdog is not None and watchdog.renewed_by == "write"
         if order is Order.RESUME and self.limit_order is not None:
@@ -390,11 +392,12 @@ class Commands:
         # Until it is taken, nobody knows what is in force.
         if order in (*LIMITS, *_OPPOSITE):
             line.told_a = None
-        line.written.pop(order, None)
+        last = line.written.pop(order, None)
         for undone in self._undoes(order):
             line.written.pop(undone, None)
         await self._send(order, value, outlet)
-        line.written[order] = _Written(value, now)
+        since = last.since if last is not None and last.value == value else now
+        line.written[order] = _Written(value, now, since)
         if order is Order.PHASES and isinstance(value, int):
             line.phases = value
 

@@ -264,6 +264,27 @@ async def test_a_watchdog_that_writes_renew(build: Build) -> None:
     assert 15 < place.box.times(Order.LIMIT_A) < 25
 
 
+async def test_a_renewal_does_not_hold_up_a_lower_limit(build: Build) -> None:
+    limit = order(Order.LIMIT_A, minimum=6, maximum=32, interval_s=30, zero_pauses=True)
+    of = profile(orders=(limit,), watchdog=Watchdog(renewed_by="write", timeout_s=10))
+    place = await build(of, anyone())
+    place.box.watchdog_s = 10
+    place.box.plug()
+    await place.pass_time(120)
+    times = place.box.times(Order.LIMIT_A)
+    while place.box.times(Order.LIMIT_A) == times:
+        await place.pass_time(2)
+    place.site.orders.limit(EVSE, 8)
+    await place.turn()
+    assert place.box.told[-1] == (Order.LIMIT_A, 8)
+    # One that was changed just now waits, as its box wants it.
+    place.site.orders.limit(EVSE, 7)
+    await place.turn()
+    assert place.box.told[-1] == (Order.LIMIT_A, 8)
+    await place.pass_time(40)
+    assert place.drawn_a == pytest.approx(7)
+
+
 async def test_the_fallback_is_written_once(build: Build) -> None:
     orders = (*RENEWED, order(Order.FALLBACK_A), order(Order.WATCHDOG_S))
     of = profile(
