@@ -24,6 +24,7 @@ from .const import (
     CONF_STATION_ID,
     DOMAIN,
     PLATFORMS,
+    SUBENTRY_CIRCUIT,
     SUBENTRY_STATION,
     SUBENTRY_USER,
 )
@@ -182,6 +183,8 @@ class _Updater:
         if dict(entry.options) != self._options:
             self._options = dict(entry.options)
             await hub.sync_settings()
+        if _of_type(before, SUBENTRY_CIRCUIT) != _of_type(after, SUBENTRY_CIRCUIT):
+            hub.sync_circuits()
         if _of_type(before, SUBENTRY_USER) != _of_type(after, SUBENTRY_USER):
             await hub.sync_users()
         for subentry_id, subentry in _of_type(before, SUBENTRY_STATION).items():

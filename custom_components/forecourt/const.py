@@ -15,6 +15,7 @@ PLATFORMS = [
     Platform.SWITCH,
 ]
 
+SUBENTRY_CIRCUIT = "circuit"
 SUBENTRY_STATION = "station"
 SUBENTRY_USER = "user"
 
@@ -63,6 +64,12 @@ MAX_EVSES = 8
 # What a charge may be for; no car takes more.
 MAX_TARGET_WH = 500_000
 
+# Data of a circuit.
+CONF_CIRCUIT_ID = "circuit_id"
+CONF_LIMIT_A = "limit_a"
+CONF_PARENT = "parent"
+CONF_STATIONS = "stations"
+
 # Data of a user.
 CONF_USER_ID = "user_id"
 CONF_GROUP = "group"
@@ -72,6 +79,11 @@ CONF_PERSON = "person"
 def station_unique_id(station_id: str) -> str:
     """Return the unique id of a station's subentry."""
     return f"station_{station_id}"
+
+
+def circuit_unique_id(circuit_id: str) -> str:
+    """Return the unique id of a circuit's subentry."""
+    return f"circuit_{circuit_id}"
 
 
 def user_unique_id(user_id: str) -> str:

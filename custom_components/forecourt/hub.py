@@ -12,6 +12,7 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
 
 from . import discovery
+from .circuits import circuits_of, feeders_of
 from .const import (
     CONF_ACCESS,
     CONF_DEFAULT_USER,
@@ -203,6 +204,12 @@ class Hub:
         await self.security.sync()
         # Last, since the books may not take it.
         await self.price.follow(self.entry.options)
+
+    @callback
+    def sync_circuits(self) -> None:
+        """Take over the circuits of the entry."""
+        self._take_settings()
+        self.site.controller.wake()
 
     async def sync_users(self) -> None:
         """Take over the users of the entry and their tokens."""
@@ -477,6 +484,8 @@ def site_settings(hass: HomeAssistant, entry: ForecourtConfigEntry) -> SiteSetti
             if default_user in {subentry.data[CONF_USER_ID] for subentry in users}
             else None
         ),
+        circuits=circuits_of(entry),
+        feeders=feeders_of(entry),
     )
 
 

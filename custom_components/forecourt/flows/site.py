@@ -31,6 +31,7 @@ from ..const import (
     DEFAULT_PORT,
     DOMAIN,
     PERSONAL_DATA_SHARED,
+    SUBENTRY_CIRCUIT,
     SUBENTRY_STATION,
     SUBENTRY_USER,
     station_unique_id,
@@ -45,6 +46,7 @@ from .adding import (
     station_data,
     suggested_name,
 )
+from .circuit import CircuitFlow
 from .connect import FOLLOWS_SETUP
 from .fields import MAX_CURRENT, NAME, PORT, SITE
 from .found import FoundSteps
@@ -79,7 +81,11 @@ class ForecourtConfigFlow(FoundSteps, domain=DOMAIN):
     def async_get_supported_subentry_types(
         cls, config_entry: ConfigEntry[Any]
     ) -> dict[str, type[ConfigSubentryFlow]]:
-        return {SUBENTRY_STATION: StationFlow, SUBENTRY_USER: UserFlow}
+        return {
+            SUBENTRY_STATION: StationFlow,
+            SUBENTRY_USER: UserFlow,
+            SUBENTRY_CIRCUIT: CircuitFlow,
+        }
 
     # A new site
 
