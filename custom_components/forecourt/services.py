@@ -2,10 +2,11 @@
 
 from homeassistant.core import HomeAssistant, callback
 
-from .actions import goals, ocpp, reservations, security, sessions, tokens
+from .actions import demand, goals, ocpp, reservations, security, sessions, tokens
 from .const import DOMAIN
 
 ACTIONS = (
+    *demand.ACTIONS,
     *goals.ACTIONS,
     *ocpp.ACTIONS,
     *reservations.ACTIONS,

@@ -12,11 +12,12 @@ from typing import Concatenate, Self
 
 from sqlalchemy import Connection
 
+from ..core.model.demand import SiteLimit
 from ..core.model.ids import EvseId
 from ..core.model.reading import Reading
 from ..core.model.session import Session, SessionStatus, Transaction
 from ..core.model.token import Authorization, Token
-from . import charging, people, prices, snapshot
+from . import charging, demand, people, prices, snapshot
 from .database import Database
 from .errors import LedgerClosedError, LedgerError
 from .records import LedgerUser, Orphan, SeenToken, UserTotals
@@ -310,6 +311,20 @@ class Ledger:
     async def price_at(self, at: datetime) -> Decimal | None:
         """Return the price per kWh at that time, `None` where it is not known."""
         return await self._read(prices.price_at, at)
+
+    # --- demand -----------------------------------------------------------------------------------
+
+    async def add_site_limit(self, limit: SiteLimit) -> int:
+        """Book a limit that was asked for; return its id."""
+        return await self._run(demand.add, limit)
+
+    async def save_site_limit(self, limit: SiteLimit) -> None:
+        """Book what became of a limit."""
+        await self._run(demand.save, limit)
+
+    async def site_limits(self, start: datetime | None, limit: int) -> list[SiteLimit]:
+        """Return limits that began since `start`, without it those not released; newest first."""
+        return await self._read(demand.since, start, limit)
 
     # --- backup -----------------------------------------------------------------------------------
 

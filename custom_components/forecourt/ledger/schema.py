@@ -32,7 +32,7 @@ from ..core.model.reading import ReadingContext
 from ..core.model.session import SessionFlag, SessionStatus
 from ..core.model.token import AuthorizationReason, AuthorizationStatus
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration. A file that has it needs no migration tool to be loaded."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -269,3 +269,18 @@ prices = Table(
     Column("at", Time, primary_key=True),
     Column("price_per_kwh", Money),
 )
+
+site_limits = Table(
+    "site_limits",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("limit_w", Integer, nullable=False),
+    Column("received_at", Time, nullable=False),
+    Column("start", Time, nullable=False),
+    Column("end", Time),
+    Column("applied_at", Time),
+    Column("released_at", Time),
+    Column("most_w", Integer),
+)
+Index("ix_site_limits_start", site_limits.c.start)

@@ -14,6 +14,7 @@ from ..core.control.follow import follows
 from ..core.control.limits import MIN_CURRENT_A, Outlet, decide, possible_a, room_a
 from ..core.model.evse import EvseState
 from ..core.model.ids import EvseId
+from ..core.model.reading import PHASES, VOLTS
 from ..core.model.session import SessionFlag
 from ..core.model.setpoint import Setpoint
 from ..core.model.token import Access
@@ -50,13 +51,19 @@ class Controller:
         members: Members,
         stations: dict[str, Station],
         settings: Callable[[], SiteSettings],
+        *,
+        cap_w: Callable[[datetime], int | None] = lambda _: None,
     ) -> None:
-        """Control the given stations; nothing happens before `step`."""
+        """Control the given stations; nothing happens before `step`.
+
+        `cap_w` is what all together may draw by a limit from outside, `None` without one.
+        """
         self._board = board
         self._desk = desk
         self._members = members
         self._stations = stations
         self._settings = settings
+        self._cap_w = cap_w
         self._wake = asyncio.Event()
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._tries: dict[EvseId, Tries] = {}
@@ -101,7 +108,7 @@ class Controller:
         self._board.drop_stale(now)
         self._watch(now)
         orders = defaultdict(list)
-        for evse, point in decide(self._outlets(), self._settings().main_fuse_a, now).items():
+        for evse, point in decide(self._outlets(), self._fuse_a(now), now).items():
             orders[evse.station_id].append(point)
         clock = asyncio.get_running_loop().time
         rest_at = clock() + SLICE_S
@@ -130,6 +137,11 @@ class Controller:
         self.refusals.pop(evse, None)
         self.ignoring.discard(evse)
         self.resumption.forget(evse)
+
+    def _fuse_a(self, now: datetime) -> int:
+        """Return what all may draw on each phase; a limit of power counts as evenly spread."""
+        fuse_a, cap_w = self._settings().main_fuse_a, self._cap_w(now)
+        return fuse_a if cap_w is None else min(fuse_a, int(cap_w / VOLTS / PHASES))
 
     def _watch(self, now: datetime) -> None:
         """Take note of who does not follow its limit, and who does so again."""
@@ -258,7 +270,7 @@ class Controller:
         evse = state.evse
         if evse not in self.resumption or not supports(station, CanStart):
             return
-        room = room_a(self._outlets(), evse, self._settings().main_fuse_a, now)
+        room = room_a(self._outlets(), evse, self._fuse_a(now), now)
         if not self.resumption.due(state, room, MIN_CURRENT_A, now):
             return
         user_id = self.resumption.tried(evse, now)

@@ -32,6 +32,7 @@ from ..stations.base import (
 from .board import Board
 from .books import Books
 from .controller import Controller
+from .demand import Demand
 from .desk import Desk
 from .displays import Displays
 from .goals import Goals
@@ -55,8 +56,9 @@ TAPPED = (None, "Local")
 class Site:
     """Every station, EVSE, user and session of one place behind one grid connection.
 
-    The parts are public for reading and listening: `board` (states), `books`
-    (sessions), `desk` (taps), `orders` (commands), `goals`, `members` (users), `reservations`.
+    The parts are public for reading and listening: `board` (states), `books` (sessions),
+    `desk` (taps), `orders` (commands), `goals` (what charges are for), `demand` (limits from
+    outside), `members` (users), `reservations`.
     `station_signal` names a station that came, went or changed, `happened_signal` has
     what stations tell about themselves.
     """
@@ -85,8 +87,14 @@ class Site:
             clock=clock,
         )
         self.controller = Controller(
-            self.board, self.desk, self.members, self.stations, lambda: self.settings
+            self.board,
+            self.desk,
+            self.members,
+            self.stations,
+            lambda: self.settings,
+            cap_w=self._cap_w,
         )
+        self.demand = Demand(self.board, ledger, self.controller.wake)
         self.goals = Goals(self.board, self.controller.wake)
         self.orders = Orders(self.board, self.reservations, self.stations, self.controller.wake)
         self.displays = Displays(
@@ -108,6 +116,7 @@ class Site:
     async def load(self) -> None:
         """Take up the sessions that were open when the site last stopped."""
         await self.books.load()
+        await self.demand.load()
 
     async def run(self) -> None:
         """Control the site until cancelled."""
@@ -131,6 +140,7 @@ class Site:
         self.reservations.look(now)
         self.lists.look(now)
         self.displays.look(now)
+        await self.demand.look(now)
         await self.controller.step(now)
 
     async def close(self) -> None:
@@ -346,6 +356,10 @@ class Site:
                     )
         self.controller.wake()
         return authorization
+
+    def _cap_w(self, now: datetime) -> int | None:
+        limit = self.demand.limit(now)
+        return None if limit is None else limit.limit_w
 
     def _digits(self, token: Token | None) -> str | None:
         """Return what people may see of a token that somebody showed."""
