@@ -67,7 +67,7 @@ class Link(Protocol):
         """Whether this very box has it, as probed."""
 
     async def read(self, *, slow: bool = False) -> Sample:
-        """Return what the box tells now, `slow` readings included if asked. Raises `LinkError`.
+        """Return what the box tells; `slow`: all of it as it is now. Raises `LinkError`.
 
         A link that is told by itself (MQTT) returns the newest of each role.
         """

@@ -201,7 +201,7 @@ class ReadingSpec:
 
     `from_firmware` and `to_firmware` bound the firmwares that have it (`to` excluded).
     `optional`: some boxes of the model do not have it; the start-up probe leaves it out then.
-    `slow`: it hardly changes, and is read at set-up and once in a while. `station`: it is told
+    `slow`: it need not be known each time, and takes turns with others. `station`: it is told
     once for the whole station, not per outlet.
     """
 

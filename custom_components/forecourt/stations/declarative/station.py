@@ -52,7 +52,7 @@ from .sampling import Told, look, source_of
 _LOGGER = logging.getLogger(__name__)
 
 SLOW_EVERY = timedelta(minutes=10)
-"""How often what hardly changes is read."""
+"""How often its name plate is looked at, and whether it falls back as it should."""
 
 LOST_AFTER = 2
 """How many polls in a row have to fail until the station counts as offline."""
