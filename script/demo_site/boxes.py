@@ -1,11 +1,14 @@
 """The simulated wallboxes without OCPP: added, proven and charged at as their owner does."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from . import newcomer
 from .api import Api
+from .broker import Broker
 from .newcomer import SUBENTRIES, Dialog, DialogError
+from .ports import MODBUS_PORT, claim_port
 from .waiting import until
 from .wallbox import Wallbox
 
@@ -107,3 +110,23 @@ class SilentBox(Wallbox):
     async def charges(self) -> None:
         """Wait until the car charges."""
         await self.wait_for(state="C")
+
+
+def keba(folder: Path, name: str, identity: str, speed: float) -> Box:
+    """Return a KEBA that is asked by Modbus."""
+    port = claim_port(MODBUS_PORT)
+    options = ("--protocol", "modbus", "--box", "keba_p30", "--speed", str(speed))
+    where = {"host": "127.0.0.1", "port": port, "unit": 255, "kind": "tcp"}
+    return Box(
+        *(name, "modbus", "keba_p30", "modbus_address", where),
+        SilentBox(folder, identity, port, *options, "--port", str(port)),
+    )
+
+
+def goe(folder: Path, name: str, identity: str, speed: float, broker: Broker) -> Box:
+    """Return a go-e that tells its state to the broker of the house; its identity is its serial."""
+    options = ("--protocol", "mqtt", "--broker", broker.address, "--speed", str(speed))
+    return Box(
+        *(name, "mqtt", "go_e_mqtt", "mqtt_topics", {"box_id": identity}),
+        SilentBox(folder, identity, broker.port, *options),
+    )

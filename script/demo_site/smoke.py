@@ -15,11 +15,12 @@ from simulator.cars import CARS
 
 from . import newcomer
 from .api import Api
-from .boxes import Box, SilentBox
+from .boxes import Box, goe, keba
+from .broker import Broker
 from .compare import Ledger, compare, compare_plug_ins, read_ledger
 from .home import Home
 from .place import Place
-from .ports import HTTP_PORT, MODBUS_PORT, OCPP_PORT, claim_port
+from .ports import HTTP_PORT, MQTT_PORT, OCPP_PORT, claim_port
 from .waiting import TooLateError, until
 from .wallbox import Wallbox
 
@@ -135,7 +136,11 @@ class SmokeRun:
             *(folder, plan.station, claim_port(OCPP_PORT)),
             *("--protocol", protocol, "--speed", str(SPEED), "--seed", str(result.seed)),
         )
-        self.boxes = [_keba(folder)]
+        self.broker = Broker(folder, claim_port(MQTT_PORT))
+        self.boxes = [
+            keba(folder, "Carport", "SMOKE-KEBA", BOX_SPEED),
+            goe(folder, "Driveway", "123456", BOX_SPEED, self.broker),
+        ]
 
     async def run(self, begun: float) -> None:
         """Do all of it; `begun` is when the setting up began, in seconds since 1970."""
@@ -145,6 +150,7 @@ class SmokeRun:
             result.setup_s = round(time.time() - begun, 2)
             _say(f"Set up in {result.setup_s} s. {self.plan}")
             # It dials from the beginning, as a station on a wall does.
+            await self.broker.start()
             for one in self._simulated:
                 await one.start()
             result.start_s = round(await home.start(), 2)
@@ -161,6 +167,7 @@ class SmokeRun:
             await home.process.stop()
             for one in self._simulated:
                 await one.process.stop()
+            await self.broker.process.stop()
         result.check(home.process.code == 0, f"Home Assistant ended with {home.process.code}")
         for problem in home.problems():
             # Which is said of each box before its control test.
@@ -186,6 +193,7 @@ class SmokeRun:
 
     async def prove(self, api: Api, entry: str) -> None:
         """Add the boxes without OCPP, and show with the cars that charge there that they obey."""
+        await self.broker.add(api)
         for box in self.boxes:
             await box.add(api, entry)
         await asyncio.gather(*(self._prove(api, box) for box in self.boxes))
@@ -359,16 +367,6 @@ async def _open_session(api: Api, station: str) -> Json:
         if one["status"] == "open" and one["station_id"] == station:
             return one
     return None
-
-
-def _keba(folder: Path) -> Box:
-    port = claim_port(MODBUS_PORT)
-    options = ("--protocol", "modbus", "--box", "keba_p30", "--speed", str(BOX_SPEED))
-    where = {"host": "127.0.0.1", "port": port, "unit": 255, "kind": "tcp"}
-    return Box(
-        *("Carport", "modbus", "keba_p30", "modbus_address", where),
-        SilentBox(folder, "SMOKE-KEBA", port, *options, "--port", str(port)),
-    )
 
 
 async def _all_closed(api: Api) -> bool | None:

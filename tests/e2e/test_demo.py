@@ -77,14 +77,21 @@ async def test_smoke(protocol: str) -> None:
     assert measured["survived_kill"] is True
     assert measured["energy_error_wh"] == 0
     assert measured["refused_tokens"] == 1
-    assert measured["energy_errors_wh"] == {f"ocpp{protocol}": 0, "modbus": 0}
+    assert measured["energy_errors_wh"] == {f"ocpp{protocol}": 0, "modbus": 0, "mqtt": 0}
     assert measured["stations"] == [
         {"protocol": f"ocpp{protocol}", "evses": 1},
         {"protocol": "modbus", "evses": 1},
+        {"protocol": "mqtt", "evses": 1},
     ]
-    # At the box without OCPP, the control test was a charge that nobody was let in for.
+    # At the boxes without OCPP, the control test was a charge that nobody was let in for.
     charged = sorted((one["protocol"], one["user"] or "") for one in measured["sessions"])
-    assert charged == [("modbus", ""), ("modbus", "Anna"), (f"ocpp{protocol}", "Anna")]
+    assert charged == [
+        ("modbus", ""),
+        ("modbus", "Anna"),
+        ("mqtt", ""),
+        ("mqtt", "Anna"),
+        (f"ocpp{protocol}", "Anna"),
+    ]
     for session in measured["sessions"]:
         assert (session["status"], session["currency"]) == ("closed", "EUR")
         assert session["energy_wh"] > 0
