@@ -8,6 +8,7 @@ import sys
 import time
 
 from . import demo, hand, smoke
+from .broker import BrokerError
 from .home import HomeError
 from .wallbox import PROTOCOLS, WallboxError
 
@@ -17,7 +18,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "script/demo",
         description="Try Forecourt without a wallbox: a real Home Assistant in a folder of its own "
-        "and a simulated station that dials in. Runs until Ctrl-C; every run starts anew.",
+        "and simulated stations. Runs until Ctrl-C; every run starts anew.",
         epilog="While it runs, in another terminal: script/demo tap CARD, plug, unplug, fault, "
         "state. Each of them has --help.",
     )
@@ -35,6 +36,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         choices=PROTOCOLS,
         default=PROTOCOLS[0],
         help=f"the OCPP that the station speaks ({PROTOCOLS[0]})",
+    )
+    parser.add_argument(
+        "--at", metavar="STATION", help="for the commands below: at which station, by its identity"
     )
     parser.add_argument("--no-browser", action="store_true", help="open none")
     hand.add_commands(parser.add_subparsers(dest="command", metavar="COMMAND"))
@@ -59,7 +63,7 @@ def main() -> int:
                 browser=not options.no_browser,
             )
         )
-    except (HomeError, WallboxError) as error:
+    except (BrokerError, HomeError, WallboxError) as error:
         print(f"script/demo: {error}", file=sys.stderr)
         return 1
 

@@ -10,14 +10,18 @@ from typing import Any
 import webbrowser
 
 from . import newcomer
+from .boxes import Box, goe, keba
+from .broker import Broker
 from .home import RESTART_CODE, Home
 from .place import Place
-from .ports import HTTP_PORT, OCPP_PORT, claim_port
+from .ports import HTTP_PORT, MQTT_PORT, OCPP_PORT, claim_port
 from .process import Process
 from .wallbox import Wallbox
 
 STATION = "DEMO-1"
 CARD = "04A1B2C3D4"
+CARPORT, DRIVEWAY = "DEMO-KEBA", "123456"
+"""The wallboxes without OCPP: one that is asked by Modbus, and one that tells by MQTT."""
 
 INTERRUPTED = 130
 
@@ -32,45 +36,80 @@ async def main(*, fresh: bool, speed: float, protocol: str, browser: bool) -> in
             *(place.folder, STATION, ocpp_port, "--protocol", protocol, "--speed", str(speed)),
             *("--vendor", "Forecourt", "--model", "Demo wallbox"),
         )
-        stop = _stop_at_ctrl_c(home.process, wallbox.process)
-        stack.push_async_callback(home.process.stop)
-        stack.push_async_callback(wallbox.process.stop)
+        broker = Broker(place.folder, claim_port(MQTT_PORT))
+        boxes = [
+            keba(place.folder, "Carport", CARPORT, speed),
+            goe(place.folder, "Driveway", DRIVEWAY, speed, broker),
+        ]
+        house = _House(home, wallbox, broker, boxes)
+        stop = _stop_at_ctrl_c(*house.processes)
+        for process in house.processes:
+            stack.push_async_callback(process.stop)
         _say("Starting Home Assistant ...")
         home.prepare()
-        starting = asyncio.create_task(_start(home, wallbox, fresh=fresh))
+        starting = asyncio.create_task(house.start(fresh=fresh))
         if not await _before(stop, starting):
             return INTERRUPTED
         page = home.url + await starting
-        place.announce(url=home.url, control_port=wallbox.control_port, station=STATION)
+        controls = {STATION: wallbox} | {box.wallbox.identity: box.wallbox for box in boxes}
+        place.announce(
+            url=home.url,
+            control_port=wallbox.control_port,
+            station=STATION,
+            stations={name: one.control_port for name, one in controls.items()},
+        )
         _say(_welcome(http_port, ocpp_port, page, fresh=fresh, speed=speed))
         if browser:
             await _open_browser(page)
-        code = await _keep_running(home, wallbox, stop)
+        code = await _keep_running(house, stop)
         _say("\nStopping ...")
     return code
 
 
-async def _start(home: Home, wallbox: Wallbox, *, fresh: bool) -> str:
-    """Start everything and return the path of the page to look at."""
-    async with asyncio.TaskGroup() as group:
-        group.create_task(home.start())
-        group.create_task(wallbox.start())
-    if fresh:
-        return "/config/integrations/dashboard"
-    async with home.api() as api:
-        await newcomer.set_up_and_charge(api, wallbox, CARD)
-        return await newcomer.outlet_page(api)
+class _House:
+    """Home Assistant, and all that is simulated around it."""
+
+    def __init__(self, home: Home, wallbox: Wallbox, broker: Broker, boxes: list[Box]) -> None:
+        self.home = home
+        self.wallbox = wallbox
+        self.broker = broker
+        self.boxes = boxes
+
+    @property
+    def processes(self) -> list[Process]:
+        """What runs; Home Assistant is the first."""
+        boxes = (box.wallbox.process for box in self.boxes)
+        return [self.home.process, self.wallbox.process, *boxes, self.broker.process]
+
+    async def start(self, *, fresh: bool) -> str:
+        """Start everything and return the path of the page to look at."""
+        await self.broker.start()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.home.start())
+            group.create_task(self.wallbox.start())
+            for box in self.boxes:
+                group.create_task(box.wallbox.start())
+        if fresh:
+            return "/config/integrations/dashboard"
+        async with self.home.api() as api:
+            entry = await newcomer.set_up_and_charge(api, self.wallbox, CARD)
+            page = await newcomer.outlet_page(api)
+            await self.broker.add(api)
+            for box in self.boxes:
+                await box.add(api, entry)
+        return page
 
 
-async def _keep_running(home: Home, wallbox: Wallbox, stop: asyncio.Event) -> int:
+async def _keep_running(house: _House, stop: asyncio.Event) -> int:
     """Wait for Ctrl-C; start Home Assistant again when a user restarts it."""
-    while await _before(stop, asyncio.create_task(_first_end(home.process, wallbox.process))):
-        if home.process.code != RESTART_CODE:
-            ended = wallbox.process if home.process.running else home.process
+    while await _before(stop, asyncio.create_task(_first_end(*house.processes))):
+        home = house.home.process
+        if home.code != RESTART_CODE:
+            ended = next(process for process in house.processes if not process.running)
             _say(f"{ended.log.stem} ended by itself. The end of its log:\n{ended.tail()}")
             return 1
         _say("Home Assistant restarts ...")
-        await home.process.start()
+        await home.start()
     return 0
 
 
@@ -139,6 +178,9 @@ def _welcome(http_port: int, ocpp_port: int, page: str, *, fresh: bool, speed: f
             "  script/demo tap 0BAD0BAD      a card that nobody knows",
             "  script/demo unplug            and: script/demo plug",
             "  script/demo fault             lists what can go wrong",
+            "The Carport (a KEBA by Modbus) and the Driveway (a go-e by MQTT) are free, and only",
+            "read until forecourt.test_station has seen them obey:",
+            f"  script/demo --at {CARPORT} plug     and: script/demo --at {DRIVEWAY} plug",
         ]
     lines += [
         "",

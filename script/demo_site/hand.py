@@ -14,6 +14,7 @@ from .place import running
 TAPPED = {
     "started": "The station took the card: a charge begins.",
     "stopped": "The station took the card: the charge ends.",
+    "shown": "The station tells which card it was.",
     "waiting": "The station took the card and waits for the plug: script/demo plug",
     "cancelled": "The station waits no longer.",
     "refused": "The station refused the card. (A card that is being enrolled is refused too.)",
@@ -42,9 +43,17 @@ def run(options: argparse.Namespace) -> int:
     if facts is None:
         print("No demo is running. Start one in another terminal: script/demo", file=sys.stderr)
         return 1
-    control = ControlClient(facts["control_port"])
+    ports: dict[str, int] = facts["stations"]
+    at = options.at or facts["station"]
+    if at not in ports:
+        print(f"There is no {at}, but {', '.join(ports)}.", file=sys.stderr)
+        return 1
     try:
-        print(_do(control, options))
+        print(_do(ControlClient(ports[at]), options))
+        if options.command == "state" and not options.at:
+            for name, port in ports.items():
+                if name != at:
+                    print(_described(ControlClient(port)))
     except ControlError as error:
         print(f"script/demo: {error}", file=sys.stderr)
         return 1
@@ -70,6 +79,10 @@ def _do(control: ControlClient, options: argparse.Namespace) -> str:
             )
         case "fault":
             control.fault(options.name, **parameters(options.parameters))
+    return _described(control)
+
+
+def _described(control: ControlClient) -> str:
     return "\n".join(describe(state) for state in control.state().values())
 
 
@@ -95,12 +108,18 @@ def parameters(pairs: list[str]) -> dict[str, Any]:
 
 def describe(state: dict[str, Any]) -> str:
     """Say in a line how a station is."""
-    link = "connected" if state["online"] else f"not connected ({state['last_error'] or 'offline'})"
+    # A box by Modbus dials nobody; it has clients.
+    online = state["online"] if "online" in state else bool(state["clients"])
+    why = state.get("last_error") or "offline"
+    link = "connected" if online else f"not connected ({why})"
     parts = [f"{state['station']}: {link}"]
     for outlet in state["connectors"]:
-        parts.append(outlet.get("charging_state") or outlet["status"])
+        # A station without OCPP has the state of its control pilot instead of a status.
+        parts.append(outlet.get("charging_state") or outlet.get("status") or outlet["state"])
         if outlet["car"]:
-            parts.append(f"{outlet['car']} at {outlet['soc']:.0%}")
+            # Only a station with OCPP knows how full the car is.
+            soc = f" at {outlet['soc']:.0%}" if "soc" in outlet else ""
+            parts.append(f"{outlet['car']}{soc}")
             parts.append(f"{outlet['power_w'] / 1000:.1f} kW")
             parts.append(f"{outlet['delivered_wh'] / 1000:.2f} kWh since plugged in")
     return ", ".join(parts)

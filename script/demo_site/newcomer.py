@@ -163,8 +163,8 @@ async def sessions(api: Api, **filters: Json) -> list[Json]:
     return found
 
 
-async def set_up_and_charge(api: Api, wallbox: Wallbox, card: str) -> None:
-    """Bring a new house to where Anna's car charges."""
+async def set_up_and_charge(api: Api, wallbox: Wallbox, card: str) -> str:
+    """Bring a new house to where Anna's car charges, and return the id of the site's entry."""
     entry = await add_site(api, "Home", wallbox.port)
     await set_price(api, entry)
     await confirm_station(api, wallbox.identity, "Garage")
@@ -174,3 +174,4 @@ async def set_up_and_charge(api: Api, wallbox: Wallbox, card: str) -> None:
     if (led_to := await wallbox.tap(card)) != "started":
         raise DialogError(f"the card of Anna led to {led_to}, not to a charge")
     await wallbox.charges()
+    return entry

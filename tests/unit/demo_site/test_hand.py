@@ -6,7 +6,13 @@ import pytest
 from script.demo_site import hand
 from script.demo_site.__main__ import parse
 from script.demo_site.ports import claim_port
-from simulator import ControlServer, Ocpp16Station, StationConfig
+from simulator import (
+    ControlServer,
+    ModbusConfig,
+    ModbusStation,
+    Ocpp16Station,
+    StationConfig,
+)
 from simulator.client import ControlError
 
 type Do = Callable[..., Awaitable[int]]
@@ -18,7 +24,8 @@ async def do(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Do]:
     url = f"ws://127.0.0.1:{claim_port(20_000)}"
     station = Ocpp16Station(StationConfig("SIM-1"), url)
     async with ControlServer({"SIM-1": station}, station.clock) as control, station:
-        monkeypatch.setattr(hand, "running", lambda: {"control_port": control.port})
+        facts = {"station": "SIM-1", "stations": {"SIM-1": control.port}}
+        monkeypatch.setattr(hand, "running", lambda: facts)
         yield lambda *arguments: asyncio.to_thread(hand.run, parse(arguments))
 
 
@@ -67,6 +74,27 @@ async def test_what_makes_no_sense_is_said(
     assert why in capsys.readouterr().err
 
 
+async def test_another_station(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = Ocpp16Station(StationConfig("SIM-1"), f"ws://127.0.0.1:{claim_port(20_000)}")
+    second = ModbusStation(ModbusConfig(identity="BOX", model="keba_p30"), clock=first.clock)
+    async with (
+        ControlServer({"SIM-1": first}, first.clock) as one,
+        ControlServer({"BOX": second}, first.clock) as two,
+        second,
+    ):
+        facts = {"station": "SIM-1", "stations": {"SIM-1": one.port, "BOX": two.port}}
+        monkeypatch.setattr(hand, "running", lambda: facts)
+        assert await asyncio.to_thread(hand.run, parse(["--at", "BOX", "plug"])) == 0
+        assert capsys.readouterr().out.startswith("BOX: not connected (offline), B, family, 0.0 kW")
+        assert await asyncio.to_thread(hand.run, parse(["state"])) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split(":")[0] for line in lines] == ["SIM-1", "BOX"]
+        assert await asyncio.to_thread(hand.run, parse(["--at", "SHED", "plug"])) == 1
+        assert "There is no SHED, but SIM-1, BOX." in capsys.readouterr().err
+
+
 def test_without_a_demo(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -78,7 +106,8 @@ def test_without_a_demo(
 def test_with_a_demo_that_does_not_answer(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(hand, "running", lambda: {"control_port": claim_port(20_000)})
+    facts = {"station": "SIM-1", "stations": {"SIM-1": claim_port(20_000)}}
+    monkeypatch.setattr(hand, "running", lambda: facts)
     assert hand.run(parse(["state"])) == 1
     assert "does not answer" in capsys.readouterr().err
 
@@ -96,5 +125,5 @@ def test_values_are_json_where_they_can_be() -> None:
 
 def test_every_outcome_of_a_tap_has_its_words() -> None:
     assert set(hand.TAPPED) == {
-        *("started", "stopped", "waiting", "cancelled", "refused", "busy", "ignored")
+        *("started", "stopped", "waiting", "cancelled", "refused", "busy", "ignored", "shown")
     }
