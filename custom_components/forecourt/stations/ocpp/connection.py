@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+import weakref
 
 from aiohttp import WSCloseCode
 
@@ -47,7 +48,11 @@ class Connection:
         self._around = around
         self._clock = Clock(around.now() - CLOCK_SLACK)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._rpc = Rpc(link, self, version.schemas, around.timing, around.logger)
+        # The connection has the calls, which do not have it: what holds itself is freed late.
+        dialect = weakref.proxy(self)
+        self._rpc = Rpc(
+            link, dialect, version.schemas, around.timing, around.logger, turns=around.turns
+        )
         self._asker = Asker(info.id, self._rpc, version.capabilities, version.trigger_payload)
         self._told_pending = False
         self._is_news = False

@@ -197,6 +197,9 @@ class Link:
                     await self._socket.close(code=code, message=(reason or fault or "").encode())
             except TimeoutError:
                 self.abort("no goodbye")
+        if (error := self._socket.exception()) is not None:
+            # The traceback has the socket that has the error: what holds itself is freed late.
+            error.__traceback__ = error.__context__ = None
 
     def abort(self, why: str) -> None:
         """End the connection at once, for a peer that does not answer any more."""

@@ -34,6 +34,7 @@ from .schema import (
     ViolationError,
     known_code,
 )
+from .turns import Turns
 
 MAX_QUEUE = 256
 MAX_ANSWERS_KEPT = 32
@@ -134,7 +135,8 @@ class Rpc:
     """The calls in both directions over one connection.
 
     `notes` says what was odd, `counters` how much there was, `frames` what was said. They
-    may be replaced by those of the station when it turns out which one it is.
+    may be replaced by those of the station when it turns out which one it is. `turns` is shared
+    by those who share the event loop.
     """
 
     def __init__(
@@ -147,6 +149,7 @@ class Rpc:
         *,
         frames: FrameLog | None = None,
         counters: Counters | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self.notes: Counter[str] = Counter()
         self.frames = frames
@@ -157,6 +160,7 @@ class Rpc:
         self._kinds = schemas.kinds
         self._timing = timing
         self._logger = logger
+        self._turns = turns or Turns()
         self._inbox: asyncio.Queue[_Call] = asyncio.Queue(MAX_QUEUE)
         self._answers: OrderedDict[bytes, str] = OrderedDict()
         self._turn = asyncio.Lock()
@@ -170,6 +174,7 @@ class Rpc:
             async with aclosing(self._transport.frames()) as frames:
                 async for text in frames:
                     self._receive(text)
+            await self._turns.mine()
         except ConnectionLostError:
             pass
         except asyncio.QueueFull:
@@ -208,6 +213,7 @@ class Rpc:
                 raise CallTimeoutError(action) from None
             finally:
                 self._waiting = None
+        await self._turns.mine()
         try:
             return await self._fitting(CALL_RESULT, action, answer, text)
         except ViolationError as err:
@@ -308,6 +314,7 @@ class Rpc:
                 call = await self._inbox.get()
             except asyncio.QueueShutDown:
                 return
+            await self._turns.mine()
             try:
                 if call.kind == SEND:
                     await self._note(call)

@@ -24,6 +24,7 @@ from .link import Link, Timing
 from .listener import TlsProvider
 from .ports import Ports
 from .station import OcppStation
+from .turns import Turns
 from .version import Surroundings, Version
 from .versions import negotiated
 
@@ -86,6 +87,7 @@ class CentralSystem:
             sample_interval_s=sample_interval_s,
             on_introduced=self._introduced,
             logger=logger or logging.getLogger(__name__),
+            turns=Turns(),
         )
         self._loaded: set[str] = set()
         self._stopping = False
@@ -294,6 +296,7 @@ class CentralSystem:
 
         `certificate` is the client's, where TLS was told whom to trust for stations.
         """
+        await self._around.turns.mine()
         if self._stopping:
             return _gone()
         task = asyncio.current_task()

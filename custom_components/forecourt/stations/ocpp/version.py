@@ -21,11 +21,15 @@ from .credentials import SecurityProfile
 from .link import Timing
 from .schema import Payload, Schemas
 from .station import Line, OcppStation
+from .turns import Turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What every connection shares. `on_introduced` is told what a stranger is."""
+    """What every connection shares.
+
+    `on_introduced` is told what a stranger is, `turns` shares the event loop out.
+    """
 
     events: SiteEvents
     now: Callable[[], datetime]
@@ -33,6 +37,7 @@ class Surroundings:
     sample_interval_s: int
     on_introduced: Callable[[StationInfo], None]
     logger: logging.Logger
+    turns: Turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
