@@ -14,7 +14,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import StationCoordinator
 from .core.model.ids import EvseId
-from .entity import AsTheyCome, EvseEntity, Makers, StationEntity, UserEntity
+from .entity import EvseEntity, Makers, StationEntity, UserEntity, add_as_they_come
 from .hub import ForecourtConfigEntry, Hub
 
 # Everything is pushed; there is nothing to wait for.
@@ -42,7 +42,9 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the binary sensors."""
-    AsTheyCome(entry, async_add_entities, Makers(station=_of_station, evse=_of_evse, user=_of_user))
+    await add_as_they_come(
+        entry, async_add_entities, Makers(station=_of_station, evse=_of_evse, user=_of_user)
+    )
 
 
 def _of_station(hub: Hub, coordinator: StationCoordinator) -> list[BinarySensorEntity]:

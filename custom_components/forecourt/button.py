@@ -10,7 +10,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import StationCoordinator
 from .core.model.ids import EvseId
-from .entity import AsTheyCome, EvseEntity, Makers, StationEntity
+from .entity import EvseEntity, Makers, StationEntity, add_as_they_come
 from .errors import explained
 from .hub import ForecourtConfigEntry, Hub
 
@@ -32,7 +32,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the buttons."""
-    AsTheyCome(entry, async_add_entities, Makers(station=_of_station, evse=_of_evse))
+    await add_as_they_come(entry, async_add_entities, Makers(station=_of_station, evse=_of_evse))
 
 
 def _of_station(hub: Hub, coordinator: StationCoordinator) -> list[ButtonEntity]:

@@ -10,7 +10,7 @@ from homeassistant.util import dt as dt_util
 
 from .coordinator import StationCoordinator
 from .core.model.ids import EvseId
-from .entity import AsTheyCome, GoalEntity, Makers
+from .entity import GoalEntity, Makers, add_as_they_come
 from .errors import invalid
 from .hub import ForecourtConfigEntry, Hub
 
@@ -26,7 +26,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the times."""
-    AsTheyCome(entry, async_add_entities, Makers(evse=_of_evse))
+    await add_as_they_come(entry, async_add_entities, Makers(evse=_of_evse))
 
 
 def _of_evse(hub: Hub, coordinator: StationCoordinator, evse: EvseId) -> list[DateTimeEntity]:

@@ -3,6 +3,7 @@
 from asyncio import TimerHandle
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, override
 
 from homeassistant.config_entries import ConfigSubentry
@@ -176,10 +177,18 @@ class UserEntity(CoordinatorEntity[UsageCoordinator], ForecourtEntity):
         self.device_entry = register_user(hub.hass, hub.entry, subentry)
         self._attr_unique_id = f"user_{self.user_id}_{description.key}"
 
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow what users charged."""
+        # First of all, so that it is last when what is removed goes in the opposite order.
+        self.async_on_remove(partial(self.hub.pace.forget, self.refresh))
+        await super().async_added_to_hass()
+
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
-        self.refresh()
+        # All users hear of it at once.
+        self.hub.pace.show(self.refresh)
 
 
 type ForStation = Callable[[Hub, StationCoordinator], Iterable[Entity]]
@@ -197,12 +206,21 @@ class Makers:
     user: ForUser = lambda _hub, _subentry: ()
 
 
-class AsTheyCome:
-    """Adds the entities of every station, EVSE and user, now and whenever one is added.
+async def add_as_they_come(
+    entry: ForecourtConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    makers: Makers,
+) -> None:
+    """Add the entities of every station, EVSE and user, now and whenever one is added.
 
     Those about persons are there only while the site shares personal data; the
     hub takes them away when it does so no more.
     """
+    await _AsTheyCome(entry, async_add_entities, makers).all()
+
+
+class _AsTheyCome:
+    """Follows the hub."""
 
     def __init__(
         self,
@@ -210,15 +228,10 @@ class AsTheyCome:
         async_add_entities: AddConfigEntryEntitiesCallback,
         makers: Makers,
     ) -> None:
-        """Add what there is, and follow the hub."""
         self._hub = hub = entry.runtime_data
         self._entry = entry
         self._add = async_add_entities
         self._makers = makers
-        for coordinator in hub.coordinators.values():
-            self._station_added(coordinator)
-        if not hub.private:
-            self._add_users()
         for disconnect in (
             hub.station_added.connect(self._station_added),
             hub.evse_added.connect(self._evse_added),
@@ -227,13 +240,25 @@ class AsTheyCome:
         ):
             entry.async_on_unload(disconnect)
 
+    async def all(self) -> None:
+        """Add what there is: thousands, in as many turns of the event loop as it takes."""
+        hub = self._hub
+        # What comes meanwhile is told by the hub.
+        stations = [(one, one.evses) for one in hub.coordinators.values()]
+        users = () if hub.private else self._entry.get_subentries_of_type(SUBENTRY_USER)
+        await hub.pace.do(partial(self._add_station, *station) for station in stations)
+        await hub.pace.do([partial(self._user_added, user) for user in users])
+
     @callback
     def _station_added(self, coordinator: StationCoordinator) -> None:
+        self._add_station(coordinator, coordinator.evses)
+
+    def _add_station(self, coordinator: StationCoordinator, evses: Iterable[EvseId]) -> None:
         self._add(
             self._makers.station(self._hub, coordinator),
             config_subentry_id=coordinator.subentry_id,
         )
-        for evse in coordinator.evses:
+        for evse in evses:
             self._evse_added(evse)
 
     @callback
@@ -252,11 +277,8 @@ class AsTheyCome:
             for coordinator in self._hub.coordinators.values():
                 for evse in coordinator.evses:
                     self._add_of_evse(self._makers.personal, evse)
-            self._add_users()
-
-    def _add_users(self) -> None:
-        for subentry in self._entry.get_subentries_of_type(SUBENTRY_USER):
-            self._user_added(subentry)
+            for subentry in self._entry.get_subentries_of_type(SUBENTRY_USER):
+                self._user_added(subentry)
 
     def _add_of_evse(self, make: ForEvse, evse: EvseId) -> None:
         coordinator = self._hub.coordinators[evse.station_id]

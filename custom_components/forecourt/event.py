@@ -10,7 +10,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .coordinator import StationCoordinator
 from .core.model.events import SessionEvent, SessionPhase, StationEvent, StationEventKind, Tap
 from .core.model.ids import EvseId
-from .entity import AsTheyCome, EvseEntity, Makers, StationEntity
+from .entity import EvseEntity, Makers, StationEntity, add_as_they_come
 from .hub import ForecourtConfigEntry, Hub
 
 # Everything is pushed; there is nothing to wait for.
@@ -40,7 +40,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the events."""
-    AsTheyCome(entry, async_add_entities, Makers(station=_of_station, evse=_of_evse))
+    await add_as_they_come(entry, async_add_entities, Makers(station=_of_station, evse=_of_evse))
 
 
 def _of_station(hub: Hub, coordinator: StationCoordinator) -> list[EventEntity]:

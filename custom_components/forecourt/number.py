@@ -17,7 +17,7 @@ from .const import MAX_TARGET_WH
 from .coordinator import StationCoordinator, applied
 from .core.control.limits import MIN_CURRENT_A
 from .core.model.ids import EvseId
-from .entity import AsTheyCome, EvseEntity, GoalEntity, Makers
+from .entity import EvseEntity, GoalEntity, Makers, add_as_they_come
 from .hub import ForecourtConfigEntry, Hub
 
 # A wish is taken at once; the station follows it when it can.
@@ -51,7 +51,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the numbers."""
-    AsTheyCome(entry, async_add_entities, Makers(evse=_of_evse))
+    await add_as_they_come(entry, async_add_entities, Makers(evse=_of_evse))
 
 
 def _of_evse(hub: Hub, coordinator: StationCoordinator, evse: EvseId) -> list[NumberEntity]:

@@ -1,7 +1,7 @@
 """Shows what changed at many stations without holding up everything else."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 import logging
 
 from homeassistant.core import HomeAssistant, callback
@@ -33,10 +33,18 @@ class Pace:
         """Call it now, or as soon as it has its turn; who is waiting is called once."""
         self._later.pop(show, None)
         self._waiting[show] = None
-        if not self._running:
-            self._running = True
-            self._loop.call_soon(self._next_turn)
+        self._begin_turn()
         self._go()
+
+    async def do(self, work: Iterable[Callable[[], None]]) -> None:
+        """Call all of them, in as many turns of the event loop as it takes."""
+        for one in work:
+            while self._spent_s >= SLICE_S:  # noqa: ASYNC110 - it is over with this turn
+                await asyncio.sleep(0)
+            self._begin_turn()
+            begin = self._loop.time()
+            one()
+            self._spent_s += self._loop.time() - begin
 
     @callback
     def show_later(self, show: Callable[[], None]) -> None:
@@ -66,6 +74,11 @@ class Pace:
         later, self._later = self._later, {}
         for show in later:
             self.show(show)
+
+    def _begin_turn(self) -> None:
+        if not self._running:
+            self._running = True
+            self._loop.call_soon(self._next_turn)
 
     @callback
     def _next_turn(self) -> None:

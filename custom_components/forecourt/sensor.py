@@ -28,11 +28,11 @@ from .devices import KEY_CURRENT_USER
 from .entity import (
     COUNT_EVERY_S,
     WRITE_EVERY_S,
-    AsTheyCome,
     EvseEntity,
     Makers,
     SiteEntity,
     UserEntity,
+    add_as_they_come,
 )
 from .hub import ForecourtConfigEntry, Hub
 from .ledger import UserTotals
@@ -103,9 +103,8 @@ async def async_setup_entry(
     async_add_entities(
         [StationsOnlineSensor(hub, STATIONS_ONLINE), TotalPowerSensor(hub, TOTAL_POWER)]
     )
-    AsTheyCome(
-        entry, async_add_entities, Makers(evse=_of_evse, personal=_about_person, user=_of_user)
-    )
+    makers = Makers(evse=_of_evse, personal=_about_person, user=_of_user)
+    await add_as_they_come(entry, async_add_entities, makers)
 
 
 def _of_evse(hub: Hub, coordinator: StationCoordinator, evse: EvseId) -> list[SensorEntity]:

@@ -8,7 +8,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import StationCoordinator
 from .core.model.ids import EvseId
-from .entity import AsTheyCome, EvseEntity, Makers
+from .entity import EvseEntity, Makers, add_as_they_come
 from .hub import ForecourtConfigEntry, Hub
 
 # A wish is taken at once; the station follows it when it can.
@@ -25,7 +25,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the switches."""
-    AsTheyCome(entry, async_add_entities, Makers(evse=_of_evse))
+    await add_as_they_come(entry, async_add_entities, Makers(evse=_of_evse))
 
 
 def _of_evse(hub: Hub, coordinator: StationCoordinator, evse: EvseId) -> list[SwitchEntity]:

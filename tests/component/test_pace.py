@@ -82,3 +82,22 @@ async def test_one_that_fails_keeps_nobody_from_being_shown(
         one.show(show)
     assert shown == [1]
     assert "a mistake" in caplog.text
+
+
+async def test_work_is_done_in_many_turns_and_others_have_theirs(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "SLICE_S", 1e-9)
+    done: list[str] = []
+    one = Pace(hass)
+
+    async def do(name: str) -> None:
+        await one.do([partial(done.append, f"{name}{number}") for number in range(3)])
+
+    working = asyncio.gather(do("a"), do("b"))
+    seen: list[int] = []
+    while not working.done():
+        await asyncio.sleep(0)
+        seen.append(len(done))
+    assert {1, 2, 3, 4, 5, 6} <= set(seen), "one in each turn"
+    assert sorted(done) == ["a0", "a1", "a2", "b0", "b1", "b2"]
