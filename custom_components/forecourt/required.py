@@ -18,6 +18,7 @@ class RequiredProfiles:
         """Read and write the entry."""
         self._hass = hass
         self._entry = entry
+        self._ids: dict[str, str] = {}
 
     def of(self, identity: str) -> SecurityProfile:
         """Return what a station has to show at least."""
@@ -36,5 +37,12 @@ class RequiredProfiles:
         )
 
     def _subentry(self, identity: str) -> ConfigSubentry | None:
-        stations = self._entry.get_subentries_of_type(SUBENTRY_STATION)
-        return next((one for one in stations if one.data[CONF_STATION_ID] == identity), None)
+        # Asked several times at every connection, of a site with hundreds of subentries.
+        known = self._entry.subentries.get(self._ids.get(identity, ""))
+        if known is not None and known.data.get(CONF_STATION_ID) == identity:
+            return known
+        for subentry in self._entry.get_subentries_of_type(SUBENTRY_STATION):
+            if subentry.data[CONF_STATION_ID] == identity:
+                self._ids[identity] = subentry.subentry_id
+                return subentry
+        return None
