@@ -7,8 +7,10 @@ for a start, and how long Home Assistant's event loop is blocked, also when all 
 back at once. In the end the ledger must have all that was acknowledged.
 
 The longest blocks hold Python's garbage collector, which stops everything whoever made the
-garbage: how long it takes in a Home Assistant without us is told beside it, and how long
-the loop was blocked without it.
+garbage. `block_max` is what was seen, `gc_pause` the collector's longest pause in it,
+`block_without_gc` what remains, `block_work` how much of that the loop worked and did not wait
+for a processor, and `full_gcs` how often the collector looked at everything.
+How long that takes is told for a Home Assistant without us, too, and the ratio of the two.
 """
 
 import argparse
@@ -147,10 +149,11 @@ async def measure_all(folder: Path, results: Results, *, quick: bool) -> None:
         await house.collect(api, "site", results)
         told: Results = await fleet.results()
     check(house, books, results)
-    for kind in ("max", "without_gc"):
-        results[f"event_loop_block_{kind}_ms"] = max(
-            results[f"{name}_block_{kind}_ms"] for name in ("steady", "storm", "rush")
+    for kind in ("block_max", "block_without_gc", "block_work", "gc_pause"):
+        results[f"event_loop_{kind}_ms"] = max(
+            results[f"{name}_{kind}_ms"] for name in ("steady", "storm", "rush")
         )
+    results["full_gc_ratio"] = round(results["site_full_gc_ms"] / results["bare_full_gc_ms"], 2)
     results["durable_start_p99_ms"] = told["rush_starts_p99_ms"]
     if (idle_mb := results.get("rss_idle_mb")) is not None:
         results["rss_mb_per_station"] = round((rss_mb - idle_mb) / stations, 3)

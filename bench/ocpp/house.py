@@ -53,7 +53,9 @@ class House(Home):
         told = await api.get("/api/bench_watch")
         results[f"{name}_block_max_ms"] = told["block"]
         results[f"{name}_block_without_gc_ms"] = told["own"]
+        results[f"{name}_block_work_ms"] = told["work"]
         results[f"{name}_gc_pause_ms"] = told["gc"]
+        results[f"{name}_full_gcs"] = told["full"]
 
     @staticmethod
     async def collect(api: Api, name: str, results: dict[str, Any]) -> None:
