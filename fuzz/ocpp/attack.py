@@ -16,6 +16,8 @@ SUBPROTOCOLS = ("ocpp1.6", "ocpp1.6", "ocpp2.0.1", "ocpp2.1")
 ANSWERED_S = 30.0
 LATEST = 12
 OUR_IDS = 2**53
+MAX_FRAME_BYTES = 512 * 1024
+"""More than this is read by nobody, whoever sends it."""
 UNREADABLE = json.dumps("-1")
 """What has no id that can be read is answered by this one (OCPP 2.1 part 4 §4.2.3)."""
 
@@ -169,7 +171,11 @@ class Attack:
 
     async def _send(self, text: str) -> None:
         self._note(text)
-        await self._socket.send(text.encode())
+        data = text.encode()
+        if len(data) > MAX_FRAME_BYTES:
+            # It is refused half-way: TCP then drops what the other side said, and its goodbye.
+            self._is_rude = True
+        await self._socket.send(data)
 
     def _note(self, text: str) -> None:
         """Take note of what is sent, and of the answer that is due."""
