@@ -45,6 +45,7 @@ from .issues import StationIssues
 from .ledger import Ledger
 from .offers import Offers
 from .pace import Pace
+from .plugin import CONF_DRIVER, PluginStations
 from .price import PriceFeed
 from .security import Security
 from .site import Site, SiteSettings
@@ -119,6 +120,7 @@ class Hub:
         self.privacy_changed = Signal[bool]()
         self.library = Library(user=profiles_folder(hass))
         self.declared = DeclaredStations(hass, entry, self.site, self.library, self.sync_station)
+        self.plugins = PluginStations(hass, entry, self.site, self.sync_station)
         self._names: dict[str, str] = {}
         self._stop_serving: Callable[[], None] | None = None
         self._running: asyncio.Task[None] | None = None
@@ -159,6 +161,7 @@ class Hub:
         await self._open_port()
         await self.security.open()
         self.declared.open()
+        self.plugins.open()
         self._running = self.hass.async_create_background_task(self.site.run(), "forecourt site")
 
     async def stop(self) -> None:
@@ -184,6 +187,7 @@ class Hub:
         self.price.close()
         await self.security.close()
         await self.declared.stop()
+        await self.plugins.stop()
         await self.central.stop()
         await self.site.close()
         await self.memory.save()
@@ -288,6 +292,8 @@ class Hub:
         if CONF_PROFILE in subentry.data:
             await self._stop_dialling(subentry.data[CONF_STATION_ID])
             await self.declared.sync(subentry, lambda station: self._take_in(subentry, station))
+        elif CONF_DRIVER in subentry.data:
+            await self.plugins.sync(subentry, lambda station: self._take_in(subentry, station))
         else:
             self.sync_dialling(subentry)
 
@@ -355,6 +361,7 @@ class Hub:
         await self.site.remove_station(station_id)
         await self.central.remove_station(station_id)
         await self.declared.remove(station_id)
+        await self.plugins.remove(station_id)
         self.issues.forget(station_id, evses)
         await self.security.forget(station_id)
         await self.vault.set_forward(station_id, None)

@@ -1,4 +1,4 @@
-"""Sets the site up, changes how stations reach it, and confirms stations that dialled in."""
+"""Sets the site up, changes how stations reach it, and confirms stations that were discovered."""
 
 from typing import Any, override
 from uuid import uuid4
@@ -38,6 +38,7 @@ from ..const import (
 )
 from ..core.model.station import StationInfo
 from ..core.model.token import Access
+from ..plugin import CONF_DRIVER, offered
 from .adding import (
     add_station,
     is_added,
@@ -193,7 +194,7 @@ class ForecourtConfigFlow(FoundSteps, domain=DOMAIN):
             description_placeholders={"port": str(port)},
         )
 
-    # A station that dialled in
+    # A station that dialled in, or that another integration offers
 
     @override
     async def async_step_integration_discovery(
@@ -208,10 +209,11 @@ class ForecourtConfigFlow(FoundSteps, domain=DOMAIN):
             return self.async_abort(reason="no_site")
         if is_added(entry, station_id):
             return self.async_abort(reason="already_added")
-        pending = running_hub(entry).central.pending
-        if station_id not in pending:
+        # What another integration offers may be there before the site runs.
+        info = offered(self.hass, station_id) or running_hub(entry).central.pending.get(station_id)
+        if info is None:
             return self.async_abort(reason="gone")
-        self._info = pending[station_id]
+        self._info = info
         self.context["title_placeholders"] = {"name": station_label(self._info)}
         return await self.async_step_discovered()
 
@@ -230,6 +232,8 @@ class ForecourtConfigFlow(FoundSteps, domain=DOMAIN):
         if user_input is not None:
             name = user_input[CONF_NAME].strip() or self._info.id
             data = station_data(self._info.id, self._info.evses, user_input[CONF_MAX_CURRENT_A])
+            if offered(self.hass, self._info.id) is not None:
+                data[CONF_DRIVER] = self._info.protocol
             add_station(self.hass, entry, name, data)
             next_step = await next_step_text(self.hass, entry)
             return self.async_abort(

@@ -25,6 +25,7 @@ from ..const import (
     station_unique_id,
 )
 from ..core.model.station import StationInfo
+from ..plugin import CONF_DRIVER
 from ..stations.ocpp import SecurityProfile, generate_password, hash_password
 from ..stations.ocpp.door import IDENTITY
 from .adding import is_added, next_step_text, station_data, suggested_name
@@ -158,8 +159,10 @@ class StationFlow(ConnectScreen, DeclaredSteps, ForwardSteps):
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
         """Ask what to do."""
-        is_declared = CONF_PROFILE in self._get_reconfigure_subentry().data
-        options = ["edit_declared"] if is_declared else ["edit", "forward"]
+        data = self._get_reconfigure_subentry().data
+        if CONF_DRIVER in data:
+            return await self.async_step_edit_declared()
+        options = ["edit_declared"] if CONF_PROFILE in data else ["edit", "forward"]
         return self.async_show_menu(
             step_id="reconfigure",
             menu_options=[*options, "replace"],
