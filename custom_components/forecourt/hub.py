@@ -493,6 +493,7 @@ def site_settings(hass: HomeAssistant, entry: ForecourtConfigEntry) -> SiteSetti
         ),
         circuits=circuits_of(entry),
         feeders=feeders_of(entry),
+        zone=dt_util.get_default_time_zone(),
     )
 
 

@@ -53,11 +53,11 @@ async def test_entities_say_what_charges_are_for(
         "0.0",
         STATE_UNKNOWN,
     )
-    await act(hass, "select.select_option", entity_id=MODE, option="cheapest")
+    await act(hass, "select.select_option", entity_id=MODE, option="off")
     await act(hass, "number.set_value", entity_id=ENERGY, value=12.5)
     ready = NOON + timedelta(hours=8)
     await act(hass, "datetime.set_value", entity_id=READY, datetime=ready.isoformat())
-    assert goal(hass) == Goal(mode=ChargeMode.CHEAPEST, energy_wh=12_500, ready_at=ready)
+    assert goal(hass) == Goal(mode=ChargeMode.OFF, energy_wh=12_500, ready_at=ready)
     await passing_time.until(lambda: shown(hass, READY) == ready.isoformat())
     with pytest.raises(ServiceValidationError) as late:
         await act(hass, "datetime.set_value", entity_id=READY, datetime=NOON.isoformat())
@@ -74,24 +74,20 @@ async def test_the_action_changes_what_it_names(
         hass,
         "forecourt.set_goal",
         device_id=device_id,
-        mode="cheapest",
+        mode="off",
         energy=20,
         minimum_energy=2.5,
         target_soc=80,
         ready_time="07:00:00",
         weekdays=["mon", "fri"],
         price_cap=0.25,
-        co2_cap=300,
         budget=9.5,
-        battery="beside",
-        drain_battery=True,
-        priority=3,
     )
     assert Goal.from_dict(goal(hass).to_dict()) == goal(hass)
     assert goal(hass).weekdays == (0, 4)
     assert str(goal(hass).price_cap) == "0.25"
-    await act(hass, "forecourt.set_goal", device_id=device_id, mode="solar")
-    assert (goal(hass).mode, goal(hass).energy_wh) == (ChargeMode.SOLAR, 20_000)
+    await act(hass, "forecourt.set_goal", device_id=device_id, mode="fast")
+    assert (goal(hass).mode, goal(hass).energy_wh) == (ChargeMode.FAST, 20_000)
     at = (NOON + timedelta(hours=2)).isoformat()
     await act(hass, "forecourt.set_goal", device_id=device_id, ready_at=at)
     assert goal(hass).ready_time is None
@@ -129,14 +125,14 @@ async def test_goals_outlive_a_restart(
 ) -> None:
     entry = await set_up_site()
     site = entry.runtime_data.site
-    await act(hass, "forecourt.set_goal", user="Anna", energy=8, mode="solar")
+    await act(hass, "forecourt.set_goal", user="Anna", energy=8, mode="off")
     [state] = site.board.all()
-    site.goals.ask(state.evse, Goal(mode=ChargeMode.SOLAR))
+    site.goals.ask(state.evse, Goal(mode=ChargeMode.OFF))
     await hass.config_entries.async_reload(entry.entry_id)
     site = entry.runtime_data.site
     [state] = site.board.all()
-    assert state.goal == Goal(mode=ChargeMode.SOLAR)
-    assert site.goals.users == {ANNA: Goal(mode=ChargeMode.SOLAR, energy_wh=8000)}
+    assert state.goal == Goal(mode=ChargeMode.OFF)
+    assert site.goals.users == {ANNA: Goal(mode=ChargeMode.OFF, energy_wh=8000)}
     site.goals.ask_for_user(ANNA, None)
     assert not site.goals.users
 
@@ -145,7 +141,7 @@ async def test_who_is_nobody_sets_no_goals(
     hass: HomeAssistant, wallbox: Ocpp16Station, hass_read_only_user: MockUser
 ) -> None:
     with pytest.raises(ServiceValidationError) as nobody:
-        await act(hass, "forecourt.set_goal", mode="solar")
+        await act(hass, "forecourt.set_goal", mode="off")
     assert nobody.value.translation_key == "nobody_named"
     stranger = Context(user_id=hass_read_only_user.id)
     with pytest.raises(ServiceValidationError) as refused:
@@ -157,3 +153,27 @@ async def test_who_is_nobody_sets_no_goals(
             context=stranger,
         )
     assert refused.value.translation_key == "admin_only"
+
+
+async def test_a_charge_pauses_when_it_has_what_it_is_for(
+    hass: HomeAssistant, wallbox: Ocpp16Station, passing_time: Time
+) -> None:
+    await wallbox.plug(1, "family", soc=0.2)
+    await passing_time.passes(1)
+    assert await wallbox.tap(CARD_OF_ANNA) == "started"
+    await passing_time.until(lambda: wallbox.connector(1).evse.power_w > 10000)
+    await act(hass, "forecourt.set_goal", device_id=outlet(hass), energy=0.001)
+    await passing_time.until(lambda: wallbox.connector(1).evse.power_w == 0)
+    await passing_time.until(
+        lambda: shown(hass, "sensor.garage_outlet_1_reason_for_the_limit") == "goal_reached"
+    )
+    # Energy costs 0.30: too much, until it must be ready.
+    await act(hass, "forecourt.set_goal", device_id=outlet(hass), energy=0, price_cap=0.2)
+    await passing_time.until(
+        lambda: shown(hass, "sensor.garage_outlet_1_reason_for_the_limit") == "waiting_for_price"
+    )
+    at = (NOON + timedelta(minutes=20)).isoformat()
+    await act(hass, "forecourt.set_goal", device_id=outlet(hass), ready_at=at, energy=5)
+    await passing_time.until(lambda: wallbox.connector(1).evse.power_w > 10000)
+    await act(hass, "select.select_option", entity_id=MODE, option="off")
+    await passing_time.until(lambda: wallbox.connector(1).evse.power_w == 0)

@@ -13,20 +13,16 @@ from homeassistant.util import dt as dt_util
 import probatio as vol
 
 from ..const import MAX_TARGET_WH
-from ..core.model.goal import NO_GOAL, BatteryOrder, ChargeMode, Goal
+from ..core.model.goal import NO_GOAL, ChargeMode, Goal
 from ..errors import invalid
 from .asking import ATTR_USER, Action, Caller, caller_of, evse_meant, the_hub, utc
 
 SERVICE_SET_GOAL = "set_goal"
 
-ATTR_BATTERY = "battery"
 ATTR_BUDGET = "budget"
-ATTR_CO2_CAP = "co2_cap"
-ATTR_DRAIN_BATTERY = "drain_battery"
 ATTR_ENERGY = "energy"
 ATTR_MINIMUM_ENERGY = "minimum_energy"
 ATTR_PRICE_CAP = "price_cap"
-ATTR_PRIORITY = "priority"
 ATTR_READY_AT = "ready_at"
 ATTR_READY_TIME = "ready_time"
 ATTR_REPLACE = "replace"
@@ -46,11 +42,7 @@ GOAL_SCHEMA = vol.Schema(
         vol.Optional(ATTR_WEEKDAYS): vol.All(cv.weekdays, vol.Length(min=1)),
         vol.Optional(ATTR_MINIMUM_ENERGY): _KWH,
         vol.Optional(ATTR_PRICE_CAP): _MONEY,
-        vol.Optional(ATTR_CO2_CAP): vol.All(vol.Coerce(float), vol.Range(min=0)),
         vol.Optional(ATTR_BUDGET): vol.All(vol.Coerce(float), vol.Range(min=0)),
-        vol.Optional(ATTR_BATTERY): vol.Coerce(BatteryOrder),
-        vol.Optional(ATTR_DRAIN_BATTERY): cv.boolean,
-        vol.Optional(ATTR_PRIORITY): vol.All(vol.Coerce(int), vol.Range(min=-10, max=10)),
     }
 )
 
@@ -74,11 +66,7 @@ _FIELDS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     ATTR_WEEKDAYS: ("weekdays", _days),
     ATTR_MINIMUM_ENERGY: ("minimum_wh", _wh),
     ATTR_PRICE_CAP: ("price_cap", _money),
-    ATTR_CO2_CAP: ("co2_cap_g", float),
     ATTR_BUDGET: ("budget", _money),
-    ATTR_BATTERY: ("battery", BatteryOrder),
-    ATTR_DRAIN_BATTERY: ("drain_battery", bool),
-    ATTR_PRIORITY: ("priority", int),
 }
 """Which part of a goal each field is, and how it is read."""
 

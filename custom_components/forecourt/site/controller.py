@@ -11,7 +11,8 @@ import logging
 from ..core.access import autostart
 from ..core.access.autostart import Tries
 from ..core.control.follow import follows
-from ..core.control.limits import MIN_CURRENT_A, Outlet, decide, possible_a, room_a
+from ..core.control.goals import Tariff, held
+from ..core.control.limits import CAP, MIN_CURRENT_A, Outlet, decide, possible_a, room_a
 from ..core.model.evse import EvseState
 from ..core.model.ids import EvseId
 from ..core.model.reading import PHASES, VOLTS
@@ -53,10 +54,12 @@ class Controller:
         settings: Callable[[], SiteSettings],
         *,
         cap_w: Callable[[datetime], int | None] = lambda _: None,
+        tariff: Callable[[], Tariff] = Tariff,
     ) -> None:
         """Control the given stations; nothing happens before `step`.
 
-        `cap_w` is what all together may draw by a limit from outside, `None` without one.
+        `cap_w` is what all together may draw by a limit from outside, `None` without one;
+        `tariff` what energy costs now.
         """
         self._board = board
         self._desk = desk
@@ -64,6 +67,7 @@ class Controller:
         self._stations = stations
         self._settings = settings
         self._cap_w = cap_w
+        self._tariff = tariff
         self._wake = asyncio.Event()
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._tries: dict[EvseId, Tries] = {}
@@ -98,7 +102,7 @@ class Controller:
         car draws no more than it may. Those wait for the next turn.
         """
         after = self._board[before.evse]
-        if possible_a(self._outlet(before), now) != possible_a(self._outlet(after), now):
+        if possible_a(self._outlet(before, now), now) != possible_a(self._outlet(after, now), now):
             self.wake()
 
     async def step(self, now: datetime) -> None:
@@ -108,7 +112,9 @@ class Controller:
         self._board.drop_stale(now)
         self._watch(now)
         orders = defaultdict(list)
-        for evse, point in decide(self._outlets(), self._fuse_a(now), now).items():
+        fuse_a = self._settings().main_fuse_a
+        decided = decide(self._outlets(now), fuse_a, now, self._circuits(now))
+        for evse, point in decided.items():
             orders[evse.station_id].append(point)
         clock = asyncio.get_running_loop().time
         rest_at = clock() + SLICE_S
@@ -138,10 +144,14 @@ class Controller:
         self.ignoring.discard(evse)
         self.resumption.forget(evse)
 
-    def _fuse_a(self, now: datetime) -> int:
-        """Return what all may draw on each phase; a limit of power counts as evenly spread."""
-        fuse_a, cap_w = self._settings().main_fuse_a, self._cap_w(now)
-        return fuse_a if cap_w is None else min(fuse_a, int(cap_w / VOLTS / PHASES))
+    def _circuits(self, now: datetime) -> dict[str, int]:
+        """Return the limit per phase of each circuit; one of power counts as evenly spread."""
+        limits, cap_w = self._settings().circuit_limits, self._cap_w(now)
+        return limits if cap_w is None else limits | {CAP: int(cap_w / VOLTS / PHASES)}
+
+    def _feeders(self, station_id: str, now: datetime) -> tuple[str, ...]:
+        feeders = self._settings().feeding(station_id)
+        return feeders if self._cap_w(now) is None else (*feeders, CAP)
 
     def _watch(self, now: datetime) -> None:
         """Take note of who does not follow its limit, and who does so again."""
@@ -157,8 +167,8 @@ class Controller:
                 _LOGGER.warning("%s takes its current limit and ignores it", state.evse)
             self.ignored.send(state.evse)
 
-    def _outlets(self) -> list[Outlet]:
-        return [self._outlet(state) for state in self._board.all() if self._is_there(state)]
+    def _outlets(self, now: datetime) -> list[Outlet]:
+        return [self._outlet(state, now) for state in self._board.all() if self._is_there(state)]
 
     def _is_there(self, state: EvseState) -> bool:
         """Whether there is such an outlet: one too many by its station's word has to show it."""
@@ -168,7 +178,7 @@ class Controller:
             return True
         return any(one is not None for one in (state.status, state.session, state.reading))
 
-    def _outlet(self, state: EvseState) -> Outlet:
+    def _outlet(self, state: EvseState, now: datetime) -> Outlet:
         limits = self._board.limits(state.evse)
         if (station := self._stations.get(state.evse.station_id)) is not None:
             # What the station has counts, not what the owner wants it to have.
@@ -181,6 +191,8 @@ class Controller:
             limits=limits,
             authorized=not _unauthorized(state),
             obeys=state.evse not in self.ignoring,
+            feeders=self._feeders(state.evse.station_id, now),
+            held=held(state, limits.max_current_a, self._tariff(), now),
         )
 
     def _begin_to_serve(self, station: Station, orders: list[Setpoint], now: datetime) -> None:
@@ -270,7 +282,10 @@ class Controller:
         evse = state.evse
         if evse not in self.resumption or not supports(station, CanStart):
             return
-        room = room_a(self._outlets(), evse, self._fuse_a(now), now)
+        if self._outlet(state, now).held is not None:
+            return
+        fuse_a = self._settings().main_fuse_a
+        room = room_a(self._outlets(now), evse, fuse_a, now, self._circuits(now))
         if not self.resumption.due(state, room, MIN_CURRENT_A, now):
             return
         user_id = self.resumption.tried(evse, now)

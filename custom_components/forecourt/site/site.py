@@ -13,6 +13,7 @@ import logging
 from weakref import WeakValueDictionary
 
 from ..core.access.authorize import TokenRecord
+from ..core.control.goals import Tariff
 from ..core.control.limits import VALIDITY, Limits
 from ..core.model.events import StationEvent
 from ..core.model.evse import EvseState, EvseStatus
@@ -93,6 +94,7 @@ class Site:
             self.stations,
             lambda: self.settings,
             cap_w=self._cap_w,
+            tariff=lambda: Tariff(price=self.books.price, zone=self.settings.zone),
         )
         self.demand = Demand(self.board, ledger, self.controller.wake)
         self.goals = Goals(self.board, self.controller.wake)

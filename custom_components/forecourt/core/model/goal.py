@@ -9,24 +9,11 @@ from typing import Any
 
 
 class ChargeMode(StrEnum):
-    """How a charge uses energy."""
+    """Whether a charge uses energy."""
 
     OFF = "off"
-    SOLAR = "solar"
-    """Only what would be fed in."""
-    SOLAR_MINIMUM = "solar_minimum"
-    """At least the minimum current, more with the sun."""
-    CHEAPEST = "cheapest"
-    """As the plan says: ready in time at the lowest cost, the sun valued at the feed-in price."""
     FAST = "fast"
-
-
-class BatteryOrder(StrEnum):
-    """Who gets the sun first, the car or the battery of the house."""
-
-    CAR_FIRST = "car_first"
-    BATTERY_FIRST = "battery_first"
-    BESIDE = "beside"
+    """All that it may, as far as the rest of its goal lets it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +22,10 @@ class Goal:
 
     `energy_wh` is what shall flow in the session, counted at the station's meter; `None` for as
     much as the car takes. `target_soc_percent` counts where the car's state of charge is known.
+    Nothing flows while energy costs more than `price_cap` per kWh, except for what comes first
+    (`minimum_wh`) and for what must flow to be ready in time, nor after `budget` was spent.
     `ready_at` is when it shall be there; `ready_time` (of the site's clock) on `weekdays`
-    (Monday is 0) is one that comes again; without either it is whenever it is sunny or cheap.
-    `minimum_wh` comes first, with all that the station can give. Nothing flows above `price_cap`
-    and `co2_cap_g` (per kWh), nor after `budget` was spent. `drain_battery` lets the battery of
-    the house feed the car. `priority`: higher is served first.
+    (Monday is 0) is one that comes again.
     """
 
     mode: ChargeMode = ChargeMode.FAST
@@ -50,11 +36,7 @@ class Goal:
     weekdays: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)
     minimum_wh: int = 0
     price_cap: Decimal | None = None
-    co2_cap_g: float | None = None
     budget: Decimal | None = None
-    battery: BatteryOrder = BatteryOrder.CAR_FIRST
-    drain_battery: bool = False
-    priority: int = 0
 
     def deadline(self, now: datetime, zone: tzinfo) -> datetime | None:
         """Return when it shall be ready next, `None` where it does not matter or is over.
@@ -98,7 +80,6 @@ _READ: Mapping[str, Any] = {
     "weekdays": tuple,
     "price_cap": Decimal,
     "budget": Decimal,
-    "battery": BatteryOrder,
 }
 
 

@@ -24,6 +24,12 @@ class LimitReason(StrEnum):
     NO_ROOM = "no_room"
     NOT_ALLOWED = "not_allowed"
     NOT_AUTHORIZED = "not_authorized"
+    MODE_OFF = "mode_off"
+    GOAL_REACHED = "goal_reached"
+    BUDGET_SPENT = "budget_spent"
+    WAITING_FOR_PRICE = "waiting_for_price"
+    SITE_LIMIT = "site_limit"
+    CIRCUIT = "circuit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

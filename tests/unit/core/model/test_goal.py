@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import given, strategies as st
 
-from custom_components.forecourt.core.model.goal import NO_GOAL, BatteryOrder, ChargeMode, Goal
+from custom_components.forecourt.core.model.goal import NO_GOAL, ChargeMode, Goal
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOON = datetime(2026, 11, 23, 11, tzinfo=UTC)  # a Monday
@@ -22,11 +22,7 @@ GOALS = st.builds(
     weekdays=st.lists(st.integers(0, 6), unique=True).map(sorted).map(tuple),
     minimum_wh=st.integers(0, 100_000),
     price_cap=st.none() | st.decimals(-1, 1, places=4),
-    co2_cap_g=st.none() | st.floats(0, 1000),
     budget=st.none() | st.decimals(0, 100, places=2),
-    battery=st.sampled_from(BatteryOrder),
-    drain_battery=st.booleans(),
-    priority=st.integers(-10, 10),
 )
 
 
