@@ -52,7 +52,8 @@ from .stations.mqtt.broker import Broker
 from .stations.mqtt.generic import generic_profile
 from .stations.mqtt.ha import HomeAssistantBroker
 from .stations.mqtt.link import MqttLink
-from .stations.mqtt.own_broker import Address, OwnBroker
+from .stations.mqtt.own_broker import Address, OwnBroker, Tls
+from .vault import BrokerAccess
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -109,10 +110,34 @@ class Box:
     max_current_a: int | None = None
 
 
-async def look_at(hass: HomeAssistant, profile: Profile, data: LinkData) -> Box:
+def broker_address(data: LinkData, access: BrokerAccess) -> Address:
+    """Return where the broker of a box is, and who we are to it."""
+    tls = Tls(
+        authorities=access.get("authorities"),
+        certificate=access.get("certificate"),
+        key=access.get("key"),
+        # A box does not know by which name or address it is reached.
+        check_name=False,
+    )
+    return Address(
+        host=data[CONF_HOST],
+        port=data[CONF_PORT],
+        username=access.get("username"),
+        password=access.get("password"),
+        tls=tls if access.get("tls") else None,
+    )
+
+
+async def look_at(
+    hass: HomeAssistant, profile: Profile, data: LinkData, access: BrokerAccess | None = None
+) -> Box:
     """Read a box once, and let go of it. Raises `LinkError`."""
+    if _brings_broker(profile):
+        async with OwnBroker(broker_address(data, access or {})) as broker:
+            # A link would only say that nothing was told, this says why.
+            await broker.wait_connected()
     async with AsyncExitStack() as stack:
-        link = await _make_link(hass, profile, data, profile.connectors, stack)
+        link = await _make_link(hass, profile, data, stack, access or {})
         await link.open()
         stack.push_async_callback(link.close)
         sample = await link.read(slow=True)
@@ -144,17 +169,23 @@ def _text(value: Scalar | None) -> str | None:
 
 
 async def _make_link(
-    hass: HomeAssistant, profile: Profile, data: LinkData, outlets: int, stack: AsyncExitStack
+    hass: HomeAssistant,
+    profile: Profile,
+    data: LinkData,
+    stack: AsyncExitStack,
+    access: BrokerAccess,
+    *,
+    outlets: int | None = None,
 ) -> Link:
     """Return the link that the data describe; what it stands on is let go with the stack."""
+    outlets = outlets or profile.connectors
     if profile.protocol == ENTITIES:
         return EntitiesLink(hass, profile)
     if profile.protocol == MODBUS:
         return _modbus_link(hass, profile, data, outlets)
     broker: Broker
-    if isinstance(profile.transport, MqttTransport) and profile.transport.own_broker:
-        address = Address(host=data[CONF_HOST], port=data[CONF_PORT])
-        broker = await stack.enter_async_context(OwnBroker(address))
+    if _brings_broker(profile):
+        broker = await stack.enter_async_context(OwnBroker(broker_address(data, access)))
     else:
         ours = HomeAssistantBroker(hass)
         await ours.wait_ready()
@@ -162,6 +193,10 @@ async def _make_link(
     return MqttLink(
         profile, broker, data[CONF_BOX_ID], prefix=data.get(CONF_PREFIX), outlets=outlets
     )
+
+
+def _brings_broker(profile: Profile) -> bool:
+    return isinstance(profile.transport, MqttTransport) and profile.transport.own_broker
 
 
 def _modbus_link(hass: HomeAssistant, profile: Profile, data: LinkData, outlets: int) -> ModbusLink:
@@ -213,9 +248,12 @@ class DeclaredStations:
         site: Site,
         library: Library,
         anew: Callable[[ConfigSubentry], Coroutine[Any, Any, None]],
+        *,
+        access: Callable[[str], BrokerAccess],
     ) -> None:
         """Begin with none; `load` comes first.
 
+        `access` returns who we are to the broker of a station.
         `anew` is awaited for the subentry of a station whose profile changed.
         """
         self._hass = hass
@@ -223,6 +261,7 @@ class DeclaredStations:
         self._site = site
         self._library = library
         self._anew = anew
+        self._access = access
         self._running: dict[str, _Running] = {}
         self._is_open = False
         # Private, since a running charge is remembered with the card that began it.
@@ -272,7 +311,8 @@ class DeclaredStations:
             return
         outlets: int = subentry.data[CONF_EVSES]
         fallback_a: int = subentry.data[CONF_FALLBACK_CURRENT_A]
-        settings = (profile, dict(subentry.data[CONF_LINK]), outlets, fallback_a)
+        access = self._access(station_id)
+        settings = (profile, dict(subentry.data[CONF_LINK]), outlets, fallback_a, access)
         running = self._running.get(station_id)
         if running is not None and running.settings == settings:
             added(running.station)
@@ -285,7 +325,12 @@ class DeclaredStations:
         stack = AsyncExitStack()
         try:
             link = await _make_link(
-                self._hass, profile, dict(subentry.data[CONF_LINK]), outlets, stack
+                self._hass,
+                profile,
+                dict(subentry.data[CONF_LINK]),
+                stack,
+                access,
+                outlets=outlets,
             )
         except LinkError as error:
             await stack.aclose()

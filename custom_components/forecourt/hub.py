@@ -119,7 +119,9 @@ class Hub:
         self.users_changed = Signal[None]()
         self.privacy_changed = Signal[bool]()
         self.library = Library(user=profiles_folder(hass))
-        self.declared = DeclaredStations(hass, entry, self.site, self.library, self.sync_station)
+        self.declared = DeclaredStations(
+            *(hass, entry, self.site, self.library, self.sync_station), access=vault.broker
+        )
         self.plugins = PluginStations(hass, entry, self.site, self.sync_station)
         self._names: dict[str, str] = {}
         self._stop_serving: Callable[[], None] | None = None
@@ -365,6 +367,7 @@ class Hub:
         self.issues.forget(station_id, evses)
         await self.security.forget(station_id)
         await self.vault.set_forward(station_id, None)
+        await self.vault.set_broker(station_id, {})
         self.memory.forget(station_id)
 
     async def enrol(self, token: Token, user_id: str) -> None:

@@ -45,6 +45,17 @@ class _StoredForward(TypedDict):
     send_tokens: bool
 
 
+class BrokerAccess(TypedDict):
+    """Who we are to a broker that a wallbox brings; certificates and key as PEM text."""
+
+    username: NotRequired[str]
+    password: NotRequired[str]
+    tls: NotRequired[bool]
+    authorities: NotRequired[str]
+    certificate: NotRequired[str]
+    key: NotRequired[str]
+
+
 class _VaultData(TypedDict):
     """The whole vault; what is not required came with 0.2."""
 
@@ -52,6 +63,7 @@ class _VaultData(TypedDict):
     tokens: list[_StoredToken]
     passwords: dict[str, str]
     forwards: NotRequired[dict[str, _StoredForward]]
+    brokers: NotRequired[dict[str, BrokerAccess]]
 
 
 class _StoredEvse(TypedDict):
@@ -197,6 +209,21 @@ class Vault:
             )
         elif forwards.pop(station_id, None) is None:
             return
+        await self._save()
+
+    def broker(self, station_id: str) -> BrokerAccess:
+        """Return who we are to the broker of a station; empty where it asks nobody."""
+        return self._data.get("brokers", {}).get(station_id, {})
+
+    async def set_broker(self, station_id: str, access: BrokerAccess) -> None:
+        """Keep who we are to the broker of a station; empty to forget it."""
+        if access == self.broker(station_id):
+            return
+        brokers = self._data.setdefault("brokers", {})
+        if access:
+            brokers[station_id] = access
+        else:
+            del brokers[station_id]
         await self._save()
 
     async def _save(self) -> None:

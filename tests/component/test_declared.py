@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+import ssl
 from typing import Any, cast
 
 from aiomqtt import Client
@@ -17,7 +18,7 @@ from custom_components.forecourt import diagnostics
 from custom_components.forecourt.const import DOMAIN
 from custom_components.forecourt.core.model.ids import EvseId
 from simulator.modbus.server import RegisterServer, Request
-from tests.wire.mqtt.mosquitto import Mosquitto
+from tests.wire.mqtt.mosquitto import Certificates, Mosquitto
 
 from .asking import call, device, refused
 from .conftest import ANNA, SetUp, a_station, a_user, devices_of_site
@@ -336,7 +337,7 @@ async def test_changed_in_the_dialog_and_told_in_diagnostics(
 
 
 @asynccontextmanager
-async def an_openwb(port: int) -> AsyncIterator[None]:
+async def an_openwb(port: int, **access: Any) -> AsyncIterator[None]:
     """Publish what an openWB 2 does, again and again."""
     told = {
         "plug_state": "false",
@@ -352,7 +353,7 @@ async def an_openwb(port: int) -> AsyncIterator[None]:
     }
 
     async def publish() -> None:
-        async with Client("127.0.0.1", port) as client:
+        async with Client("127.0.0.1", port, **access) as client:
             while True:
                 for key, value in told.items():
                     await client.publish(f"openWB/internal_chargepoint/0/get/{key}", value)
@@ -389,6 +390,71 @@ async def test_added_by_mqtt(
         await hass.async_block_till_done()
         await until(lambda: shown(hass, "sensor.status") == "available")
         assert await hass.config_entries.async_unload(site.entry_id)
+
+
+async def test_a_broker_that_wants_to_know_who_asks(
+    hass: HomeAssistant, set_up_site: SetUp, desk: Desk, tmp_path: Path, socket_enabled: None
+) -> None:
+    site = await set_up_site(subentries=[])
+    made = Certificates.make()
+    async with Mosquitto(
+        tmp_path, users={"forecourt": "secret-of-ours"}, tls=made, client_certificates=True
+    ) as broker:
+        context = ssl.create_default_context(cadata=made.authority)
+        (tmp_path / "client.pem").write_text(made.client + made.client_key)
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        context.load_cert_chain(tmp_path / "client.pem")
+        box = an_openwb(
+            broker.port, username="forecourt", password="secret-of-ours", tls_context=context
+        )
+        async with box:
+            dialog = await connect_screen(desk, site)
+            await dialog.choose("connect", "other")
+            await dialog.choose("other", "mqtt")
+            await dialog.answer("mqtt", profile="openwb_2_mqtt")
+            where = {"box_id": "0", "host": "127.0.0.1", "port": broker.port}
+            secrets = {
+                "username": "forecourt",
+                "password": "secret-of-ours",
+                "tls": True,
+                "authorities": made.authority,
+                "certificate": made.client,
+                "key": made.client_key,
+            }
+            await dialog.answer("mqtt_broker", **where, **secrets | {"key": "no key"})
+            assert dialog.errors == {"base": "broker_certificate"}
+            half = {key: value for key, value in secrets.items() if key != "key"}
+            await dialog.answer("mqtt_broker", **where, **half)
+            assert dialog.errors == {"base": "broker_certificate"}
+            await dialog.answer("mqtt_broker", **where, **secrets | {"password": "wrong"})
+            assert dialog.errors == {"base": "link_not_authenticated"}
+            await dialog.answer("mqtt_broker", **where, **secrets)
+            assert dialog.step == "found", dialog.errors
+            await dialog.answer("found", name="Garage", max_current_a=16)
+            await hass.async_block_till_done()
+            await until(lambda: shown(hass, "sensor.status") == "available")
+            # Secrets are in the vault only, and go with the station.
+            [subentry] = site.subentries.values()
+            assert "secret-of-ours" not in str(subentry.data)
+            hub = site.runtime_data
+            [station_id] = hub.site.stations
+            assert hub.vault.broker(station_id) == secrets
+            hass.config_entries.async_remove_subentry(site, subentry.subentry_id)
+            await hass.async_block_till_done()
+            assert hub.vault.broker(station_id) == {}
+            assert await hass.config_entries.async_unload(site.entry_id)
+
+
+async def test_a_serial_line(hass: HomeAssistant, set_up_site: SetUp, desk: Desk) -> None:
+    site = await set_up_site(subentries=[])
+    dialog = await connect_screen(desk, site)
+    await dialog.choose("connect", "other")
+    await dialog.choose("other", "modbus")
+    await dialog.answer("modbus", profile="heidelberg_energy_control")
+    assert "serial" in dialog.options("kind")
+    where = {"host": "/dev/there-is-none", "port": 502, "unit": 1, "kind": "serial"}
+    await dialog.answer("modbus_address", **where)
+    assert dialog.errors["base"].startswith("link_")
 
 
 async def test_a_device_that_is_gone(hass: HomeAssistant, set_up_site: SetUp) -> None:

@@ -1,10 +1,16 @@
 """Connects a wallbox without OCPP: by Modbus, by MQTT, or by another integration's entities."""
 
-from typing import Any, override
+from typing import Any, cast, override
 
 from homeassistant.config_entries import SOURCE_RECONFIGURE, SubentryFlowResult
 from homeassistant.const import CONF_DEVICE_ID, CONF_HOST, CONF_NAME, CONF_PORT
-from homeassistant.helpers.selector import DeviceSelector, TextSelector
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    DeviceSelector,
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
+)
 import probatio as vol
 
 from ..const import (
@@ -17,7 +23,16 @@ from ..const import (
     CONF_STATION_ID,
     station_unique_id,
 )
-from ..declared import CONF_BOX_ID, CONF_KIND, CONF_UNIT, Box, LinkData, box_of, look_at
+from ..declared import (
+    CONF_BOX_ID,
+    CONF_KIND,
+    CONF_UNIT,
+    Box,
+    LinkData,
+    box_of,
+    broker_address,
+    look_at,
+)
 from ..stations.declarative.library import Choice
 from ..stations.declarative.link import LinkError
 from ..stations.declarative.profile import (
@@ -29,6 +44,7 @@ from ..stations.declarative.profile import (
     Profile,
 )
 from ..stations.entities.ha import device_profile
+from ..vault import BrokerAccess
 from .adding import is_added, next_step_text
 from .boxes import box_data, box_facts, box_name, box_schema, box_station_id
 from .fields import FALLBACK, MAX_CURRENT, NAME, fallback_errors, labelled_choice, whole_number
@@ -36,7 +52,12 @@ from .running import running_hub
 from .searching import SearchSteps
 from .texts import plain, quoted
 
-KINDS = ("tcp", "rtu_over_tcp", "udp")
+KINDS = ("tcp", "rtu_over_tcp", "udp", "serial")
+
+ACCESS = ("username", "password", "tls", "authorities", "certificate", "key")
+"""Who we are to a broker of a box's own: these answers are secrets, and go into the vault."""
+
+PEM = TextSelector(TextSelectorConfig(multiline=True))
 
 
 class DeclaredSteps(SearchSteps):
@@ -44,6 +65,7 @@ class DeclaredSteps(SearchSteps):
 
     _profile: Profile | None = None
     _link: LinkData
+    _access: BrokerAccess = {}  # noqa: RUF012 - replaced, never changed
     _box: Box | None = None
 
     async def async_step_other(
@@ -121,16 +143,27 @@ class DeclaredSteps(SearchSteps):
         assert isinstance(transport, MqttTransport)  # noqa: S101 - as it is by MQTT
         errors: dict[str, str] = {}
         if user_input is not None:
-            self._link = dict(user_input)
-            if (error := await self._look()) is None:
+            self._link = {key: value for key, value in user_input.items() if key not in ACCESS}
+            told = {key: value for key, value in user_input.items() if key in ACCESS and value}
+            self._access = cast("BrokerAccess", told)
+            if error := await self._wrong_access() or await self._look():
+                errors["base"] = error
+            else:
                 return await self.async_step_found()
-            errors["base"] = error
         schema: dict[vol.Marker, Any] = {vol.Required(CONF_BOX_ID): TextSelector()}
         if not transport.own_broker:
             return self._form("mqtt_topics", vol.Schema(schema), user_input, errors)
         schema |= {
             vol.Required(CONF_HOST): TextSelector(),
             vol.Required(CONF_PORT, default=transport.port): whole_number(1, 65535),
+            vol.Optional("username"): TextSelector(),
+            vol.Optional("password"): TextSelector(
+                TextSelectorConfig(type=TextSelectorType.PASSWORD)
+            ),
+            vol.Required("tls", default=False): BooleanSelector(),
+            vol.Optional("authorities"): PEM,
+            vol.Optional("certificate"): PEM,
+            vol.Optional("key"): PEM,
         }
         return self._form("mqtt_broker", vol.Schema(schema), user_input, errors)
 
@@ -176,9 +209,25 @@ class DeclaredSteps(SearchSteps):
             description_placeholders=box_facts(self._profile, self._box),
         )
 
+    async def _wrong_access(self) -> str | None:
+        """Return the key of an error if what was pasted is no certificate, or not its key."""
+        if not self._access.get("tls"):
+            return None
+        if ("certificate" in self._access) is not ("key" in self._access):
+            return "broker_certificate"
+        tls = broker_address(self._link, self._access).tls
+        assert tls is not None  # noqa: S101 - it was asked for
+        try:
+            await self.hass.async_add_executor_job(tls.context)
+        except OSError, ValueError:
+            # An `SSLError` is an `OSError`.
+            return "broker_certificate"
+        return None
+
     async def _add(self, station_id: str, answers: dict[str, Any]) -> SubentryFlowResult:
         assert self._profile is not None  # noqa: S101 - the steps before
         name = answers[CONF_NAME].strip() or station_id
+        await running_hub(self._get_entry()).vault.set_broker(station_id, self._access)
         return self.async_create_entry(
             title=name,
             data=box_data(station_id, self._profile, self._link, answers[CONF_MAX_CURRENT_A]),
@@ -215,6 +264,8 @@ class DeclaredSteps(SearchSteps):
         if self._profile.connectors < subentry.data[CONF_EVSES]:
             return self.async_abort(reason="fewer_outlets")
         if user_input is not None:
+            station_id: str = subentry.data[CONF_STATION_ID]
+            await running_hub(entry).vault.set_broker(station_id, self._access)
             return self.async_update_and_abort(
                 entry,
                 subentry,
@@ -272,7 +323,7 @@ class DeclaredSteps(SearchSteps):
         """Look at the box; return the key of an error."""
         assert self._profile is not None  # noqa: S101 - the steps before
         try:
-            self._box = await look_at(self.hass, self._profile, self._link)
+            self._box = await look_at(self.hass, self._profile, self._link, self._access)
         except LinkError as error:
             return f"link_{error.fault.value}"
         return None
