@@ -120,6 +120,26 @@ async def test_the_goal_of_a_user_follows_the_card(
     assert shown(hass, ENERGY) == "0.0"
 
 
+async def test_a_goal_of_a_user_who_charges_counts_at_once_and_goes_with_the_user(
+    hass: HomeAssistant, wallbox: Ocpp16Station, passing_time: Time
+) -> None:
+    await wallbox.plug(1, "family", soc=0.2)
+    await passing_time.passes(1)
+    assert await wallbox.tap(CARD_OF_ANNA) == "started"
+    await passing_time.until(lambda: wallbox.connector(1).evse.power_w > 10000)
+    await act(hass, "forecourt.set_goal", user="Anna", energy=8)
+    await act(hass, "forecourt.set_goal", user="Ben", energy=5)
+    assert goal(hass).energy_wh == 8000
+    [entry] = hass.config_entries.async_entries("forecourt")
+    goals = entry.runtime_data.site.goals
+    goals.ask_for_user(ANNA, None)
+    assert goal(hass).energy_wh is None
+    [ben] = [key for key, one in entry.subentries.items() if one.title == "Ben"]
+    hass.config_entries.async_remove_subentry(entry, ben)
+    await hass.async_block_till_done()
+    assert not goals.users
+
+
 async def test_goals_outlive_a_restart(
     hass: HomeAssistant, set_up_site: SetUp, passing_time: Time
 ) -> None:

@@ -50,7 +50,7 @@ async def replacing(desk: Desk, site: MockConfigEntry, server: RegisterServer) -
     """Open the dialog, up to what the new box told."""
     dialog = await desk.edit(site, stations(site)[0])
     await dialog.choose("reconfigure", "replace")
-    assert "scan" not in dialog.shown["menu_options"]
+    assert "scan" in dialog.shown["menu_options"]
     await dialog.choose("replace", "modbus")
     await dialog.answer("modbus", profile="peblar")
     await dialog.answer("modbus_address", **where(server))

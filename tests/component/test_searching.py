@@ -75,6 +75,29 @@ async def test_found_and_added(
     assert dialog.filled == {"network": HERE}
 
 
+async def test_found_for_another_that_was_there(
+    hass: HomeAssistant, set_up_site: SetUp, desk: Desk, box: ModbusStation
+) -> None:
+    site = await set_up_site(subentries=[a_station()])
+    dialog = await desk.edit(site, stations(site)[0])
+    await dialog.choose("reconfigure", "replace")
+    await dialog.choose("replace", "scan")
+    await dialog.answer("scan", network=HERE)
+    await dialog.progress("scanned")
+    await dialog.answer("scanned", box=f"{HERE} keba_p30")
+    await dialog.answer("replace_found", max_current_a=16)
+    await hass.async_block_till_done()
+    (station,) = stations(site)
+    assert (station.data["station_id"], station.data["profile"]) == ("GARAGE", "keba_p30")
+
+    # It may be replaced by one at the same address, which is looked at then.
+    dialog = await desk.edit(site, station)
+    await dialog.choose("reconfigure", "replace")
+    await dialog.choose("replace", "scan")
+    await dialog.answer("scan", network=HERE)
+    await dialog.progress("scanned")
+
+
 async def test_several_models_look_alike(
     hass: HomeAssistant, set_up_site: SetUp, desk: Desk, box: ModbusStation, tmp_path: Path
 ) -> None:

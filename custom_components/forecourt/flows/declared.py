@@ -245,7 +245,7 @@ class DeclaredSteps(SearchSteps):
         """Ask by what the box is reached that took the place of this one."""
         return self.async_show_menu(
             step_id="replace",
-            menu_options=[MODBUS, MQTT, "generic", ENTITIES],
+            menu_options=["scan", MODBUS, MQTT, "generic", ENTITIES],
             description_placeholders={"name": self._get_reconfigure_subentry().title},
         )
 

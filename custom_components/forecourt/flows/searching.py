@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from homeassistant.components.network import async_get_adapters
-from homeassistant.config_entries import SubentryFlowResult
+from homeassistant.config_entries import SOURCE_RECONFIGURE, SubentryFlowResult
 from homeassistant.const import CONF_HOST, CONF_PORT
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.selector import SelectSelectorMode, TextSelector
@@ -49,10 +49,12 @@ class SearchSteps(ByHandSteps, ABC):
             except ValueError:
                 hosts = []
             if hosts:
-                # Those of the site are known, and are not to be disturbed.
+                # Those of the site are known, and are not to be disturbed; but one may have
+                # taken the place of another at the same address.
                 ours = {
                     one.data.get(CONF_LINK, {}).get(CONF_HOST)
                     for one in self._get_entry().get_subentries_of_type(SUBENTRY_STATION)
+                    if self.source != SOURCE_RECONFIGURE or one != self._get_reconfigure_subentry()
                 }
                 self._hosts = [host for host in hosts if host not in ours]
                 return await self.async_step_scanning()
