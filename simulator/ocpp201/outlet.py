@@ -393,7 +393,10 @@ class Outlet:
         )
         running.reached = self._points & set(variables.names("TxCtrlr.TxStopPoint"))
         self._take_permit(running)
-        self.events.started(running, trigger, **self._told(running, None))
+        told = self._told(running, None)
+        # Reading the meter took a moment, in which more may have flown: what is told is the start.
+        record.meter_start_wh = running.meter_start_wh = self.evse.register_wh
+        self.events.started(running, trigger, **told)
 
     def _end(self, trigger: str, *, token: Token | None = None, at: datetime | None = None) -> None:
         running = self.transaction
