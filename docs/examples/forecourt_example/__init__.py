@@ -1,7 +1,6 @@
 """Brings a wallbox that speaks JSON to Forecourt. In the YAML: `forecourt_example: {url: ...}`."""
 
 import asyncio
-import logging
 
 from aiohttp import ClientError
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
@@ -34,19 +33,18 @@ class Wallbox:
         await self._limit(setpoint.current_a)
 
     async def start(self, evse, token):
-        if not self._told["plugged"]:
-            raise fc.StationError(INFO.id, fc.Failure.REFUSED, "no car is plugged in")
-        at, wh = utcnow(), self._told["energy_wh"]
-        name = f"{self._told['plug_in']} {at}"  # tells this car from others, after a restart too
-        begun = fc.TransactionStart(evse=evse, token=token, at=at, meter_start_wh=wh, reference=name)
-        self._charge = (await self._site.transaction_started(begun)).transaction_id
+        start = fc.TransactionStart(
+            evse=evse, token=token, at=utcnow(), meter_start_wh=self._told["energy_wh"],
+            reference=self._told["plug_in"],
+        )  # fmt: skip
+        self._charge = (await self._site.transaction_started(start)).transaction_id
 
     async def stop(self, transaction_id):
-        await self._limit(0)
-        at, wh = utcnow(), self._told["energy_wh"]
-        ended = fc.TransactionEnd(INFO.id, transaction_id, at, meter_stop_wh=wh)
-        await self._site.transaction_ended(ended)
-        self._charge = None
+        self._charge, end = None, fc.TransactionEnd(
+            station_id=INFO.id, transaction_id=transaction_id, at=utcnow(),
+            meter_stop_wh=self._told["energy_wh"],
+        )  # fmt: skip
+        await self._site.transaction_ended(end)
 
     async def close(self):
         self._task.cancel()
@@ -54,30 +52,29 @@ class Wallbox:
     async def _limit(self, current_a):
         try:
             await self._http.post(self._url, json={"limit_a": current_a}, raise_for_status=True)
-        except (ClientError, TimeoutError) as error:
+        except ClientError as error:
             raise fc.StationError(INFO.id, fc.Failure.TIMEOUT) from error
 
     async def _run(self):
         while True:
             try:
                 self._told, self.online = await (await self._http.get(self._url)).json(), True
-                self._site.station_changed(self)
-                await self._report(self._told)
-            except ClientError, TimeoutError, fc.StationError:
+                await self._report(self._told["plugged"])
+            except ClientError, fc.StationError:
                 self.online = False
-                self._site.station_changed(self)
-            except Exception:
-                logging.getLogger(__name__).exception("Trying again")
+            self._site.station_changed(self)
             await asyncio.sleep(1)
 
-    async def _report(self, told):
-        reading = fc.Reading(at=utcnow(), register_wh=told["energy_wh"], power_w=told["power_w"])
-        self._charge = await self._site.report(EVSE, (reading,), self._charge)
-        name = await self._site.reference(self._charge) if self._charge else told["plug_in"]
-        plugged = told["plugged"] and name.split()[0] == told["plug_in"]
-        status = "charging" if self._charge else "preparing"
-        await self._site.status_changed(EVSE, status if plugged else "available", utcnow())
+    async def _report(self, plugged):
+        if self._charge is None and plugged:  # one that began before a restart goes on
+            self._charge = await self._site.transaction_id(INFO.id, self._told["plug_in"])
         if self._charge is None:
             await self._limit(0)  # nobody is let in yet
-        elif not plugged:
+        status = fc.EvseStatus.CHARGING if self._charge else fc.EvseStatus.PREPARING
+        status = status if plugged else fc.EvseStatus.AVAILABLE
+        await self._site.status_changed(EVSE, status, utcnow())
+        told = self._told
+        reading = fc.Reading(at=utcnow(), register_wh=told["energy_wh"], power_w=told["power_w"])
+        await self._site.report(EVSE, (reading,), self._charge)
+        if self._charge is not None and not plugged:
             await self.stop(self._charge)
