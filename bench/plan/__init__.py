@@ -1,0 +1,1 @@
+"""How near plans are to the optimum, and how long they take."""
