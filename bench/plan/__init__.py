@@ -1,1 +1,0 @@
-"""How near plans are to the optimum, and how long they take."""
