@@ -12,24 +12,18 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
 
 from . import discovery
-from .circuits import circuits_of, feeders_of
 from .const import (
-    CONF_ACCESS,
-    CONF_DEFAULT_USER,
     CONF_EVSES,
     CONF_FALLBACK_CURRENT_A,
     CONF_GROUP,
-    CONF_MAIN_FUSE_A,
     CONF_MAX_CURRENT_A,
     CONF_PERSON,
-    CONF_PERSONAL_DATA,
     CONF_PORT,
     CONF_PROFILE,
     CONF_STATION_ID,
     CONF_SWITCHES_PHASES,
     CONF_USER_ID,
     DOMAIN,
-    PERSONAL_DATA_PRIVATE,
     SUBENTRY_STATION,
     SUBENTRY_USER,
 )
@@ -44,11 +38,12 @@ from .devices import forget_persons, register_site, register_user
 from .issues import StationIssues
 from .ledger import Ledger
 from .offers import Offers
+from .options import is_private, site_settings
 from .pace import Pace
 from .plugin import CONF_DRIVER, PluginStations
 from .price import PriceFeed
 from .security import Security
-from .site import Site, SiteSettings
+from .site import Site
 from .site.signal import Signal
 from .stations.base import Station
 from .stations.declarative.library import Library
@@ -112,7 +107,7 @@ class Hub:
         self.coordinators: dict[str, StationCoordinator] = {}
         self.usage = UsageCoordinator(hass, entry, self.site)
         self.pace = Pace(hass)
-        self.private = _is_private(entry)
+        self.private = is_private(entry)
         self.station_added = Signal[StationCoordinator]()
         self.evse_added = Signal[EvseId]()
         self.user_added = Signal[ConfigSubentry]()
@@ -122,7 +117,9 @@ class Hub:
         self.declared = DeclaredStations(
             *(hass, entry, self.site, self.library, self.sync_station), access=vault.broker
         )
-        self.plugins = PluginStations(hass, entry, self.site, self.sync_station)
+        self.plugins = PluginStations(
+            *(hass, entry, self.site, self.sync_station), pending=lambda: self.central.pending
+        )
         self._names: dict[str, str] = {}
         self._stop_serving: Callable[[], None] | None = None
         self._running: asyncio.Task[None] | None = None
@@ -199,7 +196,7 @@ class Hub:
         """Take over the options of the entry."""
         self._take_settings()
         self.site.controller.wake()
-        private = _is_private(self.entry)
+        private = is_private(self.entry)
         if private != self.private:
             self.private = private
             if private:
@@ -473,32 +470,8 @@ class Hub:
 
     @callback
     def _station_pending(self, info: StationInfo) -> None:
-        discovery.show(self.hass, info.id, self.central.pending)
+        discovery.show(self.hass, info.id, (*self.central.pending, *self.plugins.offered))
 
     @callback
     def _station_gone(self, station_id: str) -> None:
         discovery.take_back(self.hass, station_id)
-
-
-def site_settings(hass: HomeAssistant, entry: ForecourtConfigEntry) -> SiteSettings:
-    """Return the settings of the site; a default user who was deleted is none."""
-    options = entry.options
-    default_user: str | None = options.get(CONF_DEFAULT_USER)
-    users = entry.get_subentries_of_type(SUBENTRY_USER)
-    return SiteSettings(
-        main_fuse_a=options[CONF_MAIN_FUSE_A],
-        access=Access(options[CONF_ACCESS]),
-        currency=hass.config.currency,
-        default_user_id=(
-            default_user
-            if default_user in {subentry.data[CONF_USER_ID] for subentry in users}
-            else None
-        ),
-        circuits=circuits_of(entry),
-        feeders=feeders_of(entry),
-        zone=dt_util.get_default_time_zone(),
-    )
-
-
-def _is_private(entry: ForecourtConfigEntry) -> bool:
-    return bool(entry.options.get(CONF_PERSONAL_DATA) == PERSONAL_DATA_PRIVATE)

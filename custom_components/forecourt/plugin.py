@@ -1,7 +1,9 @@
 """The way in for other integrations that bring stations of their own; see docs/plugins.md."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
+import logging
 from typing import Any, Protocol
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
@@ -9,7 +11,7 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.util.hass_dict import HassKey
 
 from . import discovery
-from .const import CONF_EVSES, CONF_STATION_ID, SUBENTRY_STATION
+from .const import CONF_BOX, CONF_EVSES, CONF_STATION_ID, DOMAIN, SUBENTRY_STATION
 from .core.model.evse import EvseStatus
 from .core.model.ids import EvseId
 from .core.model.reading import Reading
@@ -50,8 +52,13 @@ __all__ = [
 ]
 # What a plug-in needs. The other capabilities of stations are in `base`.
 
+_LOGGER = logging.getLogger(__name__)
+
 CONF_DRIVER = "driver"
 """In the data of a station: the protocol of the integration that brought it."""
+
+CLOSE_S = 5.0
+"""How long a station may take to close: a site that stops waits for no stranger."""
 
 
 class PluginStation(Station, Protocol):
@@ -89,13 +96,15 @@ def async_offer_station(hass: HomeAssistant, info: StationInfo, make: Make) -> C
     `info.protocol` says who brings it. Unless it was added already, it appears as discovered, and
     its owner decides. Then `make` is called with the site's events, to which the station reports
     (`stations.base.SiteEvents`), on every start of the site again. Raises `ValueError` for an
-    identity that cannot be, or that is offered already.
+    identity that cannot be, or that is offered already, and for a station without outlets.
     """
     offers = hass.data.setdefault(_OFFERS, _Offers())
     if not IDENTITY.fullmatch(info.id):
         raise ValueError(f"{info.id!r} cannot be the identity of a station")
-    if info.id in offers.stations:
-        raise ValueError(f"the station {info.id!r} is offered already")
+    if info.evses < 1:
+        raise ValueError(f"the station {info.id!r} needs an outlet at least")
+    if (other := offers.stations.get(info.id)) is not None:
+        raise ValueError(f"the station {info.id!r} is offered already, by {other.info.protocol}")
     offer = offers.stations[info.id] = _Offer(info, make)
     offers.changed.send(info.id)
 
@@ -139,83 +148,141 @@ class AbsentStation:
 
 
 class PluginStations:
-    """The stations of a site that other integrations brought."""
+    """The stations of a site that other integrations brought.
+
+    Whatever they raise, the site and its other stations go on: a station that cannot be made
+    counts as one that is not there.
+    """
 
     def __init__(
         self,
         hass: HomeAssistant,
         entry: ConfigEntry[Any],
         events: SiteEvents,
-        sync: Callable[[ConfigSubentry], Any],
+        anew: Callable[[ConfigSubentry], Coroutine[Any, Any, None]],
+        *,
+        pending: Callable[[], Iterable[str]],
     ) -> None:
-        """Begin with none; `sync` is awaited for the subentry of one that came or went."""
+        """Begin with none.
+
+        `anew` is awaited for the subentry of one that came or went, and calls `sync`; `pending`
+        are the stations that wait beside those that are offered.
+        """
         self._hass = hass
         self._entry = entry
         self._events = events
-        self._sync = sync
+        self._anew = anew
+        self._pending = pending
         self._offers = hass.data.setdefault(_OFFERS, _Offers())
         self._running: dict[str, tuple[_Offer | None, PluginStation]] = {}
         self._unlisten: CALLBACK_TYPE | None = None
+        self._turn = asyncio.Lock()
+        self._is_over = False
 
     @property
-    def running(self) -> list[PluginStation]:
-        """Return the stations, with those that are not there."""
-        return [station for _, station in self._running.values()]
+    def offered(self) -> Iterable[str]:
+        """The identities of all that are offered, added or not."""
+        return self._offers.stations
 
     @callback
     def open(self) -> None:
         """Show what is offered, and follow what comes and goes."""
         self._unlisten = self._offers.changed.connect(self._changed)
-        for station_id in self._offers.stations:
+        for station_id in tuple(self._offers.stations):
             self._changed(station_id)
 
     async def sync(self, subentry: ConfigSubentry, added: Callable[[Station], None]) -> None:
         """Run the station of a subentry; `added` takes it into the site."""
-        station_id: str = subentry.data[CONF_STATION_ID]
-        offer = self._offers.stations.get(station_id)
-        running = self._running.get(station_id)
-        if running is not None and running[0] is offer:
+        # An integration that reloads takes its station back and offers it again at once.
+        async with self._turn:
+            if self._is_over or subentry.subentry_id not in self._entry.subentries:
+                return
+            station_id: str = subentry.data[CONF_STATION_ID]
+            offer = self._offer(subentry)
+            running = self._running.get(station_id)
+            if running is None or running[0] is not offer:
+                await self._stop(station_id)
+                running = self._running[station_id] = offer, await self._make(offer, subentry)
+                if subentry.subentry_id not in self._entry.subentries:
+                    # Removed while it came: who removes it waits for this turn and closes it.
+                    return
             added(running[1])
-            return
-        if running is not None:
-            await running[1].close()
-        station: PluginStation
-        if offer is None:
-            info = StationInfo(
-                id=station_id,
-                protocol=subentry.data[CONF_DRIVER],
-                evses=subentry.data[CONF_EVSES],
-            )
-            station = AbsentStation(info)
-        else:
-            station = offer.make(self._events)
-        self._running[station_id] = (offer, station)
-        added(station)
-        discovery.take_back(self._hass, station_id)
+            discovery.take_back(self._hass, station_id)
 
     async def remove(self, station_id: str) -> None:
         """Let a station go."""
-        if (running := self._running.pop(station_id, None)) is not None:
-            await running[1].close()
+        async with self._turn:
+            await self._stop(station_id)
 
     async def stop(self) -> None:
         """Let all go; the next start makes them anew."""
+        self._is_over = True
         if self._unlisten is not None:
             self._unlisten()
             self._unlisten = None
-        for station_id in list(self._running):
-            await self.remove(station_id)
+        async with self._turn:
+            await asyncio.gather(*(self._stop(station_id) for station_id in tuple(self._running)))
+
+    def _offer(self, subentry: ConfigSubentry) -> _Offer | None:
+        """Return who brings the station of a subentry now: it is nobody else's."""
+        if self._unlisten is None:
+            # What it tells would come before the entities that show it.
+            return None
+        offer = self._offers.stations.get(subentry.data[CONF_STATION_ID])
+        if offer is None or offer.info.protocol == subentry.data[CONF_DRIVER]:
+            return offer
+        _LOGGER.error(
+            "The station %s was brought by %s, so it is not served for %s",
+            *(offer.info.id, subentry.data[CONF_DRIVER], offer.info.protocol),
+        )
+        return None
+
+    async def _make(self, offer: _Offer | None, subentry: ConfigSubentry) -> PluginStation:
+        station_id: str = subentry.data[CONF_STATION_ID]
+        protocol: str = subentry.data[CONF_DRIVER]
+        absent = AbsentStation(
+            StationInfo(id=station_id, protocol=protocol, evses=subentry.data[CONF_EVSES])
+        )
+        if offer is None:
+            return absent
+        try:
+            station = offer.make(self._events)
+        except Exception:
+            _LOGGER.exception("The station %s of %s cannot be made", station_id, protocol)
+            return absent
+        if station.info.id == station_id:
+            return station
+        _LOGGER.error("The station %s of %s calls itself otherwise", station_id, protocol)
+        await _close(station)
+        return absent
+
+    async def _stop(self, station_id: str) -> None:
+        if (running := self._running.pop(station_id, None)) is not None:
+            await _close(running[1])
 
     @callback
     def _changed(self, station_id: str) -> None:
         for subentry in self._entry.get_subentries_of_type(SUBENTRY_STATION):
-            if subentry.data[CONF_STATION_ID] == station_id:
-                if CONF_DRIVER in subentry.data:
-                    self._entry.async_create_task(
-                        self._hass, self._sync(subentry), f"forecourt {station_id}"
-                    )
-                return
+            if station_id not in (subentry.data[CONF_STATION_ID], subentry.data.get(CONF_BOX)):
+                continue
+            if CONF_DRIVER in subentry.data:
+                name = f"{DOMAIN} {station_id}"
+                self._entry.async_create_task(self._hass, self._anew(subentry), name)
+            elif (offer := self._offers.stations.get(station_id)) is not None:
+                _LOGGER.error(
+                    "The station %s that %s offers cannot be added: %s has this identity",
+                    *(station_id, offer.info.protocol, subentry.title),
+                )
+            return
         if station_id in self._offers.stations:
-            discovery.show(self._hass, station_id, self._offers.stations)
+            discovery.show(self._hass, station_id, (*self._offers.stations, *self._pending()))
         else:
             discovery.take_back(self._hass, station_id)
+
+
+async def _close(station: PluginStation) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await station.close()
+    except Exception:
+        _LOGGER.exception("The station %s was not closed in order", station.info.id)
