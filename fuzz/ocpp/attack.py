@@ -312,6 +312,9 @@ def any_id(text: str) -> str | None:
             return json.dumps(message_id)
         case [_, int() as message_id, *_] if abs(message_id) < OUR_IDS:
             return json.dumps(message_id)
+        case [_, int() as message_id, *_]:
+            # No 64 bits hold it, so it comes back as the text of its digits.
+            return json.dumps(str(message_id))
     return None
 
 
