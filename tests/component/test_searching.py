@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from homeassistant.components.network.const import DOMAIN as NETWORK
-from homeassistant.core import Event, HomeAssistant
+from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import EVENT_DATA_ENTRY_FLOW_PROGRESS_UPDATE, FlowResultType
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
 
 from custom_components.forecourt.const import DOMAIN
 from simulator import ModbusConfig, ModbusStation
@@ -54,8 +54,7 @@ async def test_found_and_added(
     hass: HomeAssistant, set_up_site: SetUp, desk: Desk, box: ModbusStation
 ) -> None:
     site = await set_up_site(subentries=[])
-    told: list[Event[Any]] = []
-    hass.bus.async_listen(EVENT_DATA_ENTRY_FLOW_PROGRESS_UPDATE, told.append)
+    told = async_capture_events(hass, EVENT_DATA_ENTRY_FLOW_PROGRESS_UPDATE)
     dialog = await search(desk, site, f"127.0.0.2, {HERE} ")
     assert dialog.shown["type"] is FlowResultType.SHOW_PROGRESS
     await dialog.progress("scanned")
