@@ -16,8 +16,9 @@ class Given(NamedTuple):
 
 
 class Once:
-    """Joins equal commands: one result for all that come within `HOLD_S` or while it runs.
+    """Joins equal commands: one for all that come while it runs, or within `HOLD_S` if it worked.
 
+    One that failed is given again: what it failed for may have been put right, as by plugging in.
     At one place another command ends the joining: who starts, stops and starts
     again within the time wants three commands.
     """
@@ -42,7 +43,7 @@ class Once:
         if (
             last is None
             or last.what != what
-            or (last.result.done() and loop.time() - last.at >= HOLD_S)
+            or (last.result.done() and (_failed(last.result) or loop.time() - last.at >= HOLD_S))
         ):
             last = self._last[place] = Given(what, loop.time(), loop.create_task(command()))
             self._running.add(last.result)
@@ -63,3 +64,7 @@ class Once:
         if not task.cancelled():
             # Somebody may have stopped waiting; the failure is then nobody's to raise.
             task.exception()
+
+
+def _failed(task: asyncio.Task[None]) -> bool:
+    return task.cancelled() or task.exception() is not None

@@ -188,6 +188,23 @@ async def test_a_command_counts_again_after_a_while(monkeypatch: pytest.MonkeyPa
     await unlocking.close()
 
 
+async def test_what_failed_is_given_again() -> None:
+    given: list[str] = []
+
+    async def command() -> None:
+        given.append("start")
+        if len(given) == 1:
+            raise StationError("GARAGE", Failure.REFUSED, "no car is plugged in")
+
+    starting = Once()
+    with pytest.raises(StationError):
+        await starting.run("place", "start", command)
+    # The car was plugged in meanwhile.
+    await starting.run("place", "start", command)
+    assert len(given) == 2
+    await starting.close()
+
+
 async def test_a_command_that_takes_long_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(once, "HOLD_S", 0.0)
     given: list[str] = []
