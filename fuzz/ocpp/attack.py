@@ -296,8 +296,8 @@ def readable_id(text: str) -> str | None:
             return None
         case [2, str() as message_id, *_] if message_id.isascii() and message_id != "-1":
             return json.dumps(message_id)
-        case [2, int() as message_id, *_] if abs(message_id) < OUR_IDS:
-            return json.dumps(message_id)
+        case [2, int() as message_id, *_]:
+            return _told_id(message_id)
     return None
 
 
@@ -310,12 +310,14 @@ def any_id(text: str) -> str | None:
     match message:
         case [_, str() as message_id, *_] if message_id.isascii():
             return json.dumps(message_id)
-        case [_, int() as message_id, *_] if abs(message_id) < OUR_IDS:
-            return json.dumps(message_id)
         case [_, int() as message_id, *_]:
-            # No 64 bits hold it, so it comes back as the text of its digits.
-            return json.dumps(str(message_id))
+            return _told_id(message_id)
     return None
+
+
+def _told_id(number: int) -> str:
+    """Return how an id that is a number comes back: as text, where it is none of this world."""
+    return json.dumps(number if abs(number) < OUR_IDS else str(number))
 
 
 def masked(text: str) -> str:
