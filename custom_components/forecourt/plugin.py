@@ -150,8 +150,8 @@ class AbsentStation:
 class PluginStations:
     """The stations of a site that other integrations brought.
 
-    Whatever they raise, the site and its other stations go on: a station that cannot be made
-    counts as one that is not there.
+    Whatever they raise while they are made and closed, the site and its other stations go on: a
+    station that cannot be made counts as one that is not there.
     """
 
     def __init__(
@@ -247,18 +247,20 @@ class PluginStations:
             return absent
         try:
             station = offer.make(self._events)
+            is_it = station.info.id == station_id
         except Exception:
+            # Somebody else's code: whatever it raises, the other stations are served.
             _LOGGER.exception("The station %s of %s cannot be made", station_id, protocol)
             return absent
-        if station.info.id == station_id:
+        if is_it:
             return station
         _LOGGER.error("The station %s of %s calls itself otherwise", station_id, protocol)
-        await _close(station)
+        await _close(station_id, station)
         return absent
 
     async def _stop(self, station_id: str) -> None:
         if (running := self._running.pop(station_id, None)) is not None:
-            await _close(running[1])
+            await _close(station_id, running[1])
 
     @callback
     def _changed(self, station_id: str) -> None:
@@ -280,9 +282,10 @@ class PluginStations:
             discovery.take_back(self._hass, station_id)
 
 
-async def _close(station: PluginStation) -> None:
+async def _close(station_id: str, station: PluginStation) -> None:
     try:
         async with asyncio.timeout(CLOSE_S):
             await station.close()
     except Exception:
-        _LOGGER.exception("The station %s was not closed in order", station.info.id)
+        # Somebody else's code: whatever it raises, the site goes on, or stops.
+        _LOGGER.exception("The station %s was not closed in order", station_id)

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
 import pytest
@@ -15,14 +16,16 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 import custom_components
 from custom_components.forecourt import plugin
 from custom_components.forecourt.core.model.ids import EvseId
+from custom_components.forecourt.core.model.session import Session
 from custom_components.forecourt.core.model.station import StationInfo
 from custom_components.forecourt.plugin import AbsentStation, async_offer_station, offered
 from custom_components.forecourt.stations.base import CanStart, Failure, StationError
 
-from .conftest import ANNA, SetUp, a_station, a_user, until
+from .conftest import ANNA, BEN, SetUp, a_station, a_user, until
 
 EXAMPLES = Path(__file__).parents[2] / "docs/examples"
 EVSE = EvseId("EXAMPLE", 1)
+STATUS_ENTITY = "sensor.shed_outlet_1_status"
 
 
 class Box:
@@ -36,13 +39,18 @@ class Box:
             "energy_wh": 1000,
         }
         self.limit_a: int | None = None
+        self.fault: int | None = None
         self.url = ""
 
     async def tell(self, _: web.Request) -> web.Response:
+        if self.fault is not None:
+            return web.Response(status=self.fault)
         self.state["energy_wh"] += 5 if self.state["power_w"] else 0
         return web.json_response(self.state)
 
     async def take(self, request: web.Request) -> web.Response:
+        if self.fault is not None:
+            return web.Response(status=self.fault)
         self.limit_a = (await request.json())["limit_a"]
         self.state["power_w"] = self.limit_a * 690 if self.state["plugged"] else 0
         return web.Response()
@@ -81,10 +89,9 @@ def discovered(hass: HomeAssistant) -> list[Any]:
     return [flow for flow in flows if flow["step_id"] == "discovered"]
 
 
-async def test_the_example_charges(
-    hass: HomeAssistant, set_up_site: SetUp, box: Box, example: None
-) -> None:
-    entry = await set_up_site(subentries=[a_user(ANNA, "Anna")])
+async def add_example(hass: HomeAssistant, set_up_site: SetUp, box: Box) -> MockConfigEntry:
+    """Have the owner add what the example offers, and return the entry of the site."""
+    entry = await set_up_site(subentries=[a_user(ANNA, "Anna"), a_user(BEN, "Ben")])
     assert await async_setup_component(
         hass, "forecourt_example", {"forecourt_example": {"url": box.url}}
     )
@@ -95,39 +102,138 @@ async def test_the_example_charges(
     )
     assert done["reason"] == "wallbox_added"
     await hass.async_block_till_done()
-    hub = entry.runtime_data
-    await until(lambda: EVSE in hub.site.board and hub.site.board[EVSE].status == "available")
-    assert not discovered(hass)
+    await until(lambda: status(entry) == "available")
+    return entry
 
-    box.plug("1")
-    await until(lambda: hub.site.board[EVSE].status == "preparing")
-    assert box.limit_a == 0
+
+def status(entry: MockConfigEntry) -> str | None:
+    board = entry.runtime_data.site.board
+    return board[EVSE].status if EVSE in board else None
+
+
+def session(entry: MockConfigEntry) -> Session | None:
+    found: Session | None = entry.runtime_data.site.books.session(EVSE)
+    return found
+
+
+async def let_in(hass: HomeAssistant, user: str) -> None:
     [outlet] = [
         device
         for device in dr.async_child_entries_for_config_entry(dr.async_get(hass), "site")
         if any(name.startswith("evse_EXAMPLE") for _, name in device.identifiers)
     ]
     await hass.services.async_call(
-        "forecourt", "start_session", {"device_id": outlet.id, "user": "Anna"}, blocking=True
+        "forecourt", "start_session", {"device_id": outlet.id, "user": user}, blocking=True
     )
+
+
+async def booked(entry: MockConfigEntry) -> list[tuple[str | None, str, int]]:
+    """Return user, status and energy of all sessions, the oldest first."""
+    found = await entry.runtime_data.ledger.sessions(station_id="EXAMPLE", limit=9)
+    found = sorted(found, key=lambda one: one.started_at)
+    return [(one.user_id, one.status.value, one.energy_wh) for one in found]
+
+
+async def test_the_example_charges(
+    hass: HomeAssistant, set_up_site: SetUp, box: Box, example: None
+) -> None:
+    entry = await add_example(hass, set_up_site, box)
+    assert not discovered(hass)
+    with pytest.raises(HomeAssistantError):
+        await let_in(hass, "Anna")
+
+    box.plug("1")
+    await until(lambda: status(entry) == "preparing")
+    assert box.limit_a == 0
+    await let_in(hass, "Anna")
     await until(lambda: box.limit_a == 16)
-    session = hub.site.books.session(EVSE)
-    await until(lambda: hub.site.books.session(EVSE).energy_wh > 0)
+    began = session(entry)
+    assert began is not None
+    await until(lambda: session(entry).energy_wh > 0)
+    assert hass.states.get("sensor.shed_outlet_1_current_user").state == "Anna"
 
     # A restart of the site in the middle of the charge.
     await hass.config_entries.async_reload(entry.entry_id)
-    hub = entry.runtime_data
-    await until(lambda: hub.site.board[EVSE].online)
-    before = hub.site.books.session(EVSE)
-    assert (before.id, before.user_id) == (session.id, ANNA)
-    await until(lambda: hub.site.books.session(EVSE).energy_wh > before.energy_wh)
+    await until(lambda: entry.runtime_data.site.board[EVSE].online)
+    before = session(entry)
+    assert (before.id, before.user_id) == (began.id, ANNA)
+    await until(lambda: session(entry).energy_wh > before.energy_wh)
 
     box.unplug()
-    await until(lambda: hub.site.books.session(EVSE) is None)
-    [booked] = await hub.ledger.sessions(station_id="EXAMPLE", limit=5)
-    assert (booked.id, booked.user_id) == (session.id, ANNA)
-    assert booked.energy_wh <= box.state["energy_wh"] - 1000
-    assert booked.status == "closed"
+    await until(lambda: session(entry) is None)
+    assert await booked(entry) == [(ANNA, "closed", box.state["energy_wh"] - 1000)]
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_what_the_example_has_stopped_flows_no_more(
+    hass: HomeAssistant, set_up_site: SetUp, box: Box, example: None
+) -> None:
+    entry = await add_example(hass, set_up_site, box)
+    box.plug("1")
+    await until(lambda: status(entry) == "preparing")
+    await let_in(hass, "Anna")
+    # Told, so that the end has what the meter shows: it is read once a second.
+    await until(lambda: session(entry).energy_wh > 0)
+    await entry.runtime_data.site.orders.stop(EVSE)
+    await until(lambda: status(entry) == "preparing")
+    assert (box.limit_a, box.state["power_w"]) == (0, 0)
+    # The same car once more.
+    await let_in(hass, "Anna")
+    stopped_wh = box.state["energy_wh"]
+    await until(lambda: box.state["energy_wh"] > stopped_wh)
+    box.unplug()
+    await until(lambda: session(entry) is None)
+    # An order to the charge may have been under way when it ended.
+    await until(lambda: box.limit_a == 0)
+    assert await booked(entry) == [(ANNA, "closed", box.state["energy_wh"] - 1000)]
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_the_car_leaves_the_example_while_the_site_is_away(
+    hass: HomeAssistant, set_up_site: SetUp, box: Box, example: None
+) -> None:
+    entry = await add_example(hass, set_up_site, box)
+    for plug_in, user in (("1", "Anna"), ("2", "Ben")):
+        box.plug(plug_in)
+        await until(lambda: status(entry) == "preparing")
+        await let_in(hass, user)
+        await until(lambda: session(entry).energy_wh > 0)
+        await hass.config_entries.async_unload(entry.entry_id)
+        box.state["energy_wh"] += 1_500
+        box.unplug()
+        if user == "Ben":
+            # Another car came meanwhile.
+            box.plug("3")
+        middle_wh = box.state["energy_wh"]
+        await hass.config_entries.async_setup(entry.entry_id)
+        await until(lambda: session(entry) is None)
+    await until(lambda: status(entry) == "preparing")
+    assert box.limit_a == 0
+    anna, ben = await booked(entry)
+    assert (anna[:2], ben[:2]) == ((ANNA, "closed"), (BEN, "closed"))
+    assert min(anna[2], ben[2]) > 1_500
+    assert anna[2] + ben[2] == middle_wh - 1000
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_the_box_of_the_example_breaks_and_recovers(
+    hass: HomeAssistant, set_up_site: SetUp, box: Box, example: None
+) -> None:
+    entry = await add_example(hass, set_up_site, box)
+    box.plug("1")
+    await until(lambda: status(entry) == "preparing")
+    await let_in(hass, "Anna")
+    await until(lambda: session(entry).energy_wh > 0)
+    box.fault = 500
+    await until(lambda: not entry.runtime_data.site.board[EVSE].online)
+    await until(lambda: hass.states.get(STATUS_ENTITY).state == "unavailable")
+    box.fault = None
+    await until(lambda: hass.states.get(STATUS_ENTITY).state == "charging")
+    before = session(entry)
+    await until(lambda: session(entry).energy_wh > before.energy_wh)
+    box.unplug()
+    await until(lambda: session(entry) is None)
+    assert await booked(entry) == [(ANNA, "closed", box.state["energy_wh"] - 1000)]
     await hass.config_entries.async_unload(entry.entry_id)
 
 
@@ -303,6 +409,11 @@ async def test_its_faults_are_its_own(
     assert online(entry) == [False, False]
     assert "The station SHED of test cannot be made" in caplog.text
     assert "no driver" in caplog.text
+    take_back()
+    take_back = async_offer_station(hass, SHED, lambda _: None)  # type: ignore[arg-type,return-value]
+    await hass.async_block_till_done()
+    assert online(entry) == [False, False]
+    assert caplog.text.count("The station SHED of test cannot be made") == 2
     take_back()
     take_back = async_offer_station(hass, SHED, lambda _: stranger)
     await hass.async_block_till_done()

@@ -1,6 +1,7 @@
 """Brings a wallbox that speaks JSON to Forecourt. In the YAML: `forecourt_example: {url: ...}`."""
 
 import asyncio
+import logging
 
 from aiohttp import ClientError
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
@@ -19,11 +20,10 @@ async def async_setup(hass, config):
 
 
 class Wallbox:
-    info, online, fallback_current_a = INFO, False, 0  # it pauses if it is told nothing
+    info, online, fallback_current_a, _charge = INFO, False, 0, None  # 0: by itself it pauses
 
     def __init__(self, hass, url, site):
         self._http, self._url, self._site = async_get_clientsession(hass), url, site
-        self._charge, self._told = None, {}
         self._task = hass.async_create_background_task(self._run(), INFO.id)
 
     def supports(self, capability):
@@ -33,18 +33,18 @@ class Wallbox:
         await self._limit(setpoint.current_a)
 
     async def start(self, evse, token):
-        start = fc.TransactionStart(
-            evse=evse, token=token, at=utcnow(), meter_start_wh=self._told["energy_wh"],
-            reference=self._told["plug_in"],
-        )  # fmt: skip
-        self._charge = (await self._site.transaction_started(start)).transaction_id
+        if not self._told["plugged"]:
+            raise fc.StationError(INFO.id, fc.Failure.REFUSED, "no car is plugged in")
+        start = {"at": utcnow(), "meter_start_wh": self._told["energy_wh"]}
+        start["reference"] = f"{self._told['plug_in']} {utcnow()}"  # which car, and which charge
+        begun = fc.TransactionStart(evse=evse, token=token, **start)
+        self._charge = (await self._site.transaction_started(begun)).transaction_id
 
     async def stop(self, transaction_id):
-        self._charge, end = None, fc.TransactionEnd(
-            station_id=INFO.id, transaction_id=transaction_id, at=utcnow(),
-            meter_stop_wh=self._told["energy_wh"],
-        )  # fmt: skip
-        await self._site.transaction_ended(end)
+        end = {"at": utcnow(), "meter_stop_wh": self._told["energy_wh"]}
+        ended = fc.TransactionEnd(station_id=INFO.id, transaction_id=transaction_id, **end)
+        await self._site.transaction_ended(ended)  # from now on nobody allows it anything
+        await self._limit(0)
 
     async def close(self):
         self._task.cancel()
@@ -59,22 +59,22 @@ class Wallbox:
         while True:
             try:
                 self._told, self.online = await (await self._http.get(self._url)).json(), True
-                await self._report(self._told["plugged"])
-            except ClientError, fc.StationError:
+                await self._report(self._told)
+            except ClientError, TimeoutError, fc.StationError:
                 self.online = False
+            except Exception:
+                logging.getLogger(__name__).exception("Trying again")
             self._site.station_changed(self)
             await asyncio.sleep(1)
 
-    async def _report(self, plugged):
-        if self._charge is None and plugged:  # one that began before a restart goes on
-            self._charge = await self._site.transaction_id(INFO.id, self._told["plug_in"])
-        if self._charge is None:
-            await self._limit(0)  # nobody is let in yet
-        status = fc.EvseStatus.CHARGING if self._charge else fc.EvseStatus.PREPARING
-        status = status if plugged else fc.EvseStatus.AVAILABLE
-        await self._site.status_changed(EVSE, status, utcnow())
-        told = self._told
+    async def _report(self, told):
         reading = fc.Reading(at=utcnow(), register_wh=told["energy_wh"], power_w=told["power_w"])
-        await self._site.report(EVSE, (reading,), self._charge)
-        if self._charge is not None and not plugged:
+        self._charge = await self._site.report(EVSE, (reading,), self._charge)  # if it runs
+        name = await self._site.reference(self._charge) if self._charge else told["plug_in"]
+        plugged = told["plugged"] and name.split()[0] == told["plug_in"]
+        state = "available" if not plugged else "charging" if self._charge else "preparing"
+        await self._site.status_changed(EVSE, fc.EvseStatus(state), utcnow())
+        if self._charge is None:
+            await self._limit(0)  # nobody is let in
+        elif not plugged:
             await self.stop(self._charge)
