@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding, rsa
 from cryptography.x509.oid import NameOID
 from cryptography.x509.verification import PolicyBuilder, Store
 import pytest
@@ -221,3 +221,18 @@ def test_ed25519_is_no_key_of_ocpp() -> None:
     with pytest.raises(CertificateError) as caught:
         issue_station(AUTHORITY, pem, "CP1", NOW)
     assert caught.value.problem is Problem.KEY_NOT_SUPPORTED
+
+
+def test_a_request_with_a_name_of_a_type_that_cannot_be_is_refused() -> None:
+    key = rsa.generate_private_key(65537, 2048)
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject("CP1"))
+    sound = builder.sign(key, hashes.SHA256())
+    # Signed anew, as whoever makes such a request would do it; a BIT STRING is 3.
+    tbs = sound.tbs_certrequest_bytes.replace(b"\x0c\x03CP1", b"\x03\x03CP1")
+    assert tbs != sound.tbs_certrequest_bytes
+    der = sound.public_bytes(serialization.Encoding.DER)
+    der = der.replace(sound.tbs_certrequest_bytes, tbs)
+    der = der.replace(sound.signature, key.sign(tbs, padding.PKCS1v15(), hashes.SHA256()))
+    pem = x509.load_der_x509_csr(der).public_bytes(serialization.Encoding.PEM).decode()
+    with pytest.raises(CertificateError, match="damaged"):
+        issue_station(AUTHORITY, pem, "CP1", NOW)

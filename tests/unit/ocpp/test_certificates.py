@@ -222,6 +222,15 @@ def test_a_damaged_certificate_is_no_more_than_an_error(data: st.DataObject) -> 
         assert (facts.fingerprint == facts_of(DER).fingerprint) == (bytes(damaged) == DER)
 
 
+def test_a_name_of_a_type_that_cannot_be_is_a_damage() -> None:
+    # The issuer's common name as a BIT STRING (3) instead of a UTF8String (12).
+    name = b"\x0c" + bytes([len(b"Forecourt CA Home")]) + b"Forecourt CA Home"
+    assert DER.count(name) == 1
+    with pytest.raises(CertificateError) as caught:
+        facts_of(DER.replace(name, b"\x03" + name[1:]))
+    assert problem_of(caught) is Problem.NOT_PEM
+
+
 # How OCPP names them
 
 

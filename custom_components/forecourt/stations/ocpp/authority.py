@@ -27,6 +27,7 @@ from .certificates import (
     key_to_pem,
     load_chain,
     load_key,
+    reading,
     to_pem,
     values,
 )
@@ -122,13 +123,14 @@ def issue_station(
         raise CertificateError(
             Problem.BAD_SIGNATURE, "The signing request is not signed with its own key."
         )
-    names = values(request.subject, NameOID.COMMON_NAME)
+    with reading():
+        names = values(request.subject, NameOID.COMMON_NAME)
+        organizations = values(request.subject, NameOID.ORGANIZATION_NAME)
     if names != [identity]:
         raise CertificateError(
             Problem.WRONG_NAME,
             "The common name of the signing request is not the identity of the station.",
         )
-    organizations = values(request.subject, NameOID.ORGANIZATION_NAME)
     subject = _name(identity, organizations[0] if organizations else None)
     return _issue(
         authority, subject, key, purpose=ExtendedKeyUsageOID.CLIENT_AUTH, period=(now, valid)

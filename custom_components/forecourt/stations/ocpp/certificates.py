@@ -95,7 +95,7 @@ def parse_certified_key(chain_pem: str, key_pem: str, now: datetime) -> Certifie
     """
     chain = load_chain(chain_pem)
     key = load_key(key_pem)
-    with _reading():
+    with reading():
         fitting = [one for one in chain if one.public_key() == key.public_key()]
     if not fitting:
         raise CertificateError(
@@ -129,7 +129,7 @@ def parse_authorities(pem: str, now: datetime) -> str:
 
 def facts_of(certificate: str | bytes) -> CertificateFacts:
     """Return what the first certificate says, of PEM text or DER. Raises `CertificateError`."""
-    with _reading():
+    with reading():
         parsed = (
             load_chain(certificate)[0]
             if isinstance(certificate, str)
@@ -205,7 +205,7 @@ def load_key(pem: str) -> PrivateKey:
 def checked_key(holder: x509.Certificate | x509.CertificateSigningRequest) -> PublicKey:
     """Return a public key that is long enough. Raises `CertificateError`."""
     try:
-        with _reading():
+        with reading():
             key = holder.public_key()
     except UnsupportedAlgorithm as err:
         raise _not_supported() from err
@@ -244,7 +244,7 @@ def values(name: x509.Name, oid: x509.ObjectIdentifier) -> list[str]:
 
 def _extension[T: x509.ExtensionType](certificate: x509.Certificate, kind: type[T]) -> T | None:
     try:
-        with _reading():
+        with reading():
             return certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
@@ -260,13 +260,15 @@ def _hosts(certificate: x509.Certificate) -> tuple[str, ...]:
 
 
 @contextmanager
-def _reading() -> Iterator[None]:
+def reading() -> Iterator[None]:
     """Give what may be wrong inside a certificate, which is read when it is asked for, one name."""
     try:
         yield
     except CertificateError:
         raise
     except (
+        # An attribute of a name whose type cannot be.
+        TypeError,
         ValueError,
         x509.DuplicateExtension,
         x509.InvalidVersion,
