@@ -88,6 +88,9 @@ class StationCoordinator(DataUpdateCoordinator[StationView]):
         self._site = site
         self._pace = pace
         self._last: dict[int, Session] = {}
+        self._news = True
+        self.only_counted = False
+        """Whether nothing changed with what is shown but what a meter counts."""
         station = site.stations[self.station_id]
         self.device = register_station(hass, entry, subentry, station.info)
         self.evse_devices: dict[int, dr.ChildDeviceEntry] = {}
@@ -122,6 +125,7 @@ class StationCoordinator(DataUpdateCoordinator[StationView]):
         station = self._site.stations[self.station_id]
         if station.info != self.data.info:
             self.device = register_station(self.hass, self._entry, self._subentry, station.info)
+        self._news = True
         self._pace.show(self._show)
 
     @callback
@@ -133,11 +137,13 @@ class StationCoordinator(DataUpdateCoordinator[StationView]):
         known = self.data.evses.get(evse.number)
         if known is None:
             self.evse_devices[evse.number] = register_evse(self.hass, self.device, evse)
+            self._news = True
             self._show()
             return True
         if _goes_on(known.state, self._site.board[evse]):
             self._pace.show_later(self._show)
         else:
+            self._news = True
             self._pace.show(self._show)
         return False
 
@@ -156,6 +162,7 @@ class StationCoordinator(DataUpdateCoordinator[StationView]):
             return
         # The ledger tells the newest first.
         self._last |= {session.evse.number: session for session in reversed(recent)}
+        self._news = True
         self._show()
 
     @callback
@@ -165,6 +172,7 @@ class StationCoordinator(DataUpdateCoordinator[StationView]):
         if station is None:
             # It was removed meanwhile.
             return
+        self.only_counted, self._news = not self._news, False
         evses = {number: self._view(number) for number in self.evse_devices}
         self.async_set_updated_data(
             StationView(info=station.info, online=station.online, evses=evses)
@@ -192,6 +200,7 @@ def _news(state: EvseState) -> tuple[object, ...]:
         state.error,
         state.allowed,
         state.requested_current_a,
+        state.wanted,
         _charge(state.session),
         _order(state.setpoint),
     )

@@ -102,9 +102,13 @@ class SiteEntity(ForecourtEntity):
 
 
 class StationEntity(CoordinatorEntity[StationCoordinator], ForecourtEntity):
-    """An entity of a station; a live one tells nothing while the station is offline."""
+    """An entity of a station; a live one tells nothing while the station is offline.
+
+    One that is not metered has nothing new to show when a meter went on counting.
+    """
 
     _live = False
+    _metered = False
 
     def __init__(
         self, hub: Hub, coordinator: StationCoordinator, description: EntityDescription
@@ -125,7 +129,8 @@ class StationEntity(CoordinatorEntity[StationCoordinator], ForecourtEntity):
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
-        self.refresh()
+        if self._metered or not self.coordinator.only_counted:
+            self.refresh()
 
 
 class EvseEntity(StationEntity):

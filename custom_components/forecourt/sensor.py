@@ -122,6 +122,7 @@ def _of_user(hub: Hub, subentry: ConfigSubentry) -> list[SensorEntity]:
 class EvseSensor(EvseEntity, SensorEntity):
     """One value of an EVSE."""
 
+    _metered = True
     entity_description: EvseSensorDescription
 
     def __init__(
